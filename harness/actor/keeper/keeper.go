@@ -1,0 +1,217 @@
+// Package keeper tidies up after a Go process, however it ends.
+//
+// Actors are processes of their own, so they and their files would outlive a Go process that is
+// killed. The keeper is a second process of the same executable, in a session of its own, that
+// holds the read end of a pipe. When the pipe reports end-of-file the Go process is gone, and the
+// keeper kills every process that carries the mark, restores the files that it was told of, and
+// removes the folder. It is started with the first actor and costs nothing until then.
+package keeper
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+)
+
+const env = "IPCSPEC_KEEPER"
+
+// The keeper's part is played before the rest of the program is initialised further than needed:
+// this package imports little.
+func init() {
+	if os.Getenv(env) == "" {
+		return
+	}
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
+	keep(os.Stdin)
+	os.Exit(0)
+}
+
+// An order tells the keeper what to do in the end.
+type order struct {
+	Mark    string `json:"mark,omitempty"`
+	Remove  string `json:"remove,omitempty"`
+	Restore string `json:"restore,omitempty"` // a file…
+	Value   string `json:"value,omitempty"`   // …and what to write into it
+	Forget  string `json:"forget,omitempty"`  // a file or folder that is to stay as it is
+}
+
+func keep(orders io.Reader) {
+	var mark string
+	var folders []string
+	restore := map[string]string{}
+	lines := bufio.NewScanner(orders)
+	for lines.Scan() {
+		var o order
+		if json.Unmarshal(lines.Bytes(), &o) != nil {
+			continue // half a line: the writer died while writing it
+		}
+		switch {
+		case o.Mark != "":
+			mark = o.Mark
+		case o.Remove != "":
+			folders = append(folders, o.Remove)
+		case o.Restore != "":
+			restore[o.Restore] = o.Value
+		case o.Forget != "":
+			delete(restore, o.Forget)
+			folders = slices.DeleteFunc(folders, func(f string) bool { return f == o.Forget })
+		}
+	}
+	if mark != "" {
+		for killMarked(mark) {
+		}
+	}
+	for file, value := range restore {
+		_ = os.WriteFile(file, []byte(value), 0) // nobody is left to tell
+	}
+	for _, folder := range folders {
+		_ = removeAll(folder)
+	}
+}
+
+// killMarked kills every process whose command line carries mark, and says whether there was one.
+// A zombie has no command line, so the loop around it ends.
+func killMarked(mark string) bool {
+	found := false
+	proc, err := os.ReadDir("/proc")
+	if err != nil {
+		return false
+	}
+	for _, entry := range proc {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		line, err := os.ReadFile(filepath.Join("/proc", entry.Name(), "cmdline"))
+		if err == nil && bytes.Contains(line, []byte(mark)) && syscall.Kill(pid, syscall.SIGKILL) == nil {
+			found = true
+		}
+	}
+	return found
+}
+
+// removeAll removes a folder also where a spec took the permissions away.
+func removeAll(folder string) error {
+	if os.RemoveAll(folder) == nil {
+		return nil
+	}
+	_ = filepath.WalkDir(folder, func(path string, entry os.DirEntry, _ error) error {
+		if entry != nil && entry.IsDir() {
+			_ = os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	return os.RemoveAll(folder)
+}
+
+// A Keeper is a running keeper.
+type Keeper struct {
+	mu     sync.Mutex
+	orders *os.File
+	pid    int
+	folder string
+}
+
+// Start starts a keeper that will kill all processes whose command line carries mark.
+func Start(mark string) (*Keeper, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the keeper: %w", err)
+	}
+	defer r.Close()
+	devNull, err := os.OpenFile("/dev/null", os.O_WRONLY, 0)
+	out := ^uintptr(0)
+	if err == nil {
+		defer devNull.Close()
+		out = devNull.Fd()
+	}
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{"ipcspec-keeper"}, &syscall.ProcAttr{
+		Dir: "/", Env: []string{env + "=1", "GOMAXPROCS=1"}, Files: []uintptr{r.Fd(), out, out},
+		Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		w.Close()
+		return nil, fmt.Errorf("start the keeper (/proc/self/exe): %w", err)
+	}
+	k := &Keeper{orders: w, pid: pid}
+	return k, k.tell(order{Mark: mark})
+}
+
+func (k *Keeper) tell(o order) error {
+	line, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, err := k.orders.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("tell the keeper: %w", err)
+	}
+	return nil
+}
+
+// PID returns the keeper's process id.
+func (k *Keeper) PID() int { return k.pid }
+
+// Folder returns a folder that is removed in the end, with all that is in it.
+func (k *Keeper) Folder() (string, error) {
+	if k.folder != "" {
+		return k.folder, nil
+	}
+	folder := filepath.Join(os.TempDir(), fmt.Sprintf("ipcspec-%d", k.pid))
+	// The keeper is told first, so that there is no moment in which the folder is there and
+	// nobody knows of it. Should the name be taken, the keeper is told to leave it alone.
+	if err := k.tell(order{Remove: folder}); err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(folder, 0o711); err != nil {
+		_ = k.tell(order{Forget: folder})
+		return "", fmt.Errorf("make a folder for the specs' files: %w", err)
+	}
+	k.folder = folder
+	return folder, nil
+}
+
+// Change writes value into a file (a sysctl) and has it restored in the end, or by the function
+// that it returns.
+func (k *Keeper) Change(file, value string) (restore func() error, err error) {
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.tell(order{Restore: file, Value: string(old)}); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(file, []byte(value), 0); err != nil {
+		return nil, err
+	}
+	return func() error {
+		if err := os.WriteFile(file, old, 0); err != nil {
+			return err
+		}
+		return k.tell(order{Forget: file})
+	}, nil
+}
+
+// Stop has the keeper do its work and waits until it is done.
+func (k *Keeper) Stop() {
+	k.orders.Close()
+	for {
+		_, err := syscall.Wait4(k.pid, nil, 0, nil)
+		if err != syscall.EINTR {
+			return
+		}
+	}
+}
+
+// RemoveAll removes a folder of a spec also where it took the permissions away.
+func RemoveAll(folder string) error { return removeAll(folder) }

@@ -1,0 +1,192 @@
+package actor
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+
+	"github.com/onsi/gomega/types"
+	"golang.org/x/sys/unix"
+)
+
+// A matcher judges a call, waiting for it where that is what it says.
+type matcher struct {
+	match func(c *Call) (bool, error)
+	want  func() string
+}
+
+func (m matcher) Match(actual any) (bool, error) {
+	c, err := asCall(actual)
+	if err != nil {
+		return false, err
+	}
+	return m.match(c)
+}
+
+func (m matcher) FailureMessage(actual any) string {
+	c, _ := asCall(actual)
+	return fmt.Sprintf("expected %s\nto %s\nbut it %s", c.text(), m.want(), c.outcome())
+}
+
+func (m matcher) NegatedFailureMessage(actual any) string {
+	c, _ := asCall(actual)
+	return fmt.Sprintf("expected %s\nnot to %s\nbut it %s", c.text(), m.want(), c.outcome())
+}
+
+func asCall(actual any) (*Call, error) {
+	c, ok := actual.(*Call)
+	if !ok || c == nil {
+		return nil, fmt.Errorf("this matcher judges a call, not a %T", actual)
+	}
+	return c, nil
+}
+
+// outcome says what became of the call, as the end of a sentence.
+func (c *Call) outcome() string {
+	switch c.look() {
+	case pending:
+		return "has not returned: " + c.actor.state()
+	case stuck:
+		return "did not return: " + c.actor.state()
+	case died:
+		return "did not return: " + c.actor.state()
+	}
+	if errno := c.Errno(); errno != 0 {
+		text := fmt.Sprintf("failed with %s (%s)", ErrnoName(errno), errno.Error())
+		if c.op == opRepeat {
+			text += fmt.Sprintf(" after %d successes", c.completed)
+		}
+		return text
+	}
+	text := "returned " + itoa(c.result)
+	if len(c.data) > 0 {
+		text += " with " + quoteBytes(c.data, len(c.data))
+	}
+	return text
+}
+
+// Return succeeds when the call returns exactly n.
+func Return(n int) types.GomegaMatcher {
+	return matcher{
+		match: func(c *Call) (bool, error) { return c.OK() && c.result == int64(n), nil },
+		want:  func() string { return "return " + strconv.Itoa(n) },
+	}
+}
+
+// ReturnFD succeeds when the call returns a descriptor, or anything else that is not negative.
+func ReturnFD() types.GomegaMatcher {
+	return matcher{
+		match: func(c *Call) (bool, error) { return c.OK() && c.result >= 0, nil },
+		want:  func() string { return "return a descriptor" },
+	}
+}
+
+// ReturnSuccess is ReturnFD for calls whose value does not matter.
+func ReturnSuccess() types.GomegaMatcher {
+	return matcher{
+		match: func(c *Call) (bool, error) { return c.OK(), nil },
+		want:  func() string { return "succeed" },
+	}
+}
+
+// ReturnData succeeds when the call returns exactly these bytes (a string or a byte slice): their
+// number as its result, and they themselves in the caller's buffers.
+func ReturnData[T string | []byte](data T) types.GomegaMatcher {
+	want := []byte(data)
+	return matcher{
+		match: func(c *Call) (bool, error) {
+			return c.OK() && c.result == int64(len(want)) && bytes.Equal(c.data, want), nil
+		},
+		want: func() string {
+			return fmt.Sprintf("return %d bytes, %s", len(want), quoteBytes(want, len(want)))
+		},
+	}
+}
+
+// FailWith succeeds when the call fails with one of the given errors.
+func FailWith(errnos ...unix.Errno) types.GomegaMatcher {
+	return matcher{
+		match: func(c *Call) (bool, error) {
+			got := c.Errno()
+			for _, errno := range errnos {
+				if got == errno && errno != 0 {
+					return true, nil
+				}
+			}
+			return false, nil
+		},
+		want: func() string {
+			text := "fail with "
+			for i, errno := range errnos {
+				if i > 0 {
+					text += " or "
+				}
+				text += ErrnoName(errno)
+			}
+			return text
+		},
+	}
+}
+
+// Block succeeds when a pending call (made with Begin) is seen asleep in the kernel.
+func Block() types.GomegaMatcher {
+	return matcher{
+		match: func(c *Call) (bool, error) { return c.Blocked(), nil },
+		want:  func() string { return "block" },
+	}
+}
+
+// An ending judges how a process ended: an actor, or the one that was making a call.
+type ending struct {
+	ok   func(unix.WaitStatus) bool
+	want string
+	why  string
+	got  string
+}
+
+func (e *ending) Match(actual any) (bool, error) {
+	var a *Actor
+	switch actual := actual.(type) {
+	case *Actor:
+		a = actual
+	case *Call:
+		if actual.wait() == done {
+			e.got = actual.outcome()
+			return false, nil
+		}
+		a = actual.actor
+	default:
+		return false, fmt.Errorf("this matcher judges an actor or a call, not a %T", actual)
+	}
+	status, why := a.waitStatus()
+	if why != "" {
+		e.got = why
+		return false, nil
+	}
+	e.got = a.name + " " + describe(status)
+	return e.ok(status), nil
+}
+
+func (e *ending) FailureMessage(actual any) string {
+	return fmt.Sprintf("expected %v\nto %s\nbut: %s", actual, e.want, e.got)
+}
+
+func (e *ending) NegatedFailureMessage(actual any) string {
+	return fmt.Sprintf("expected %v\nnot to %s\nbut: %s", actual, e.want, e.got)
+}
+
+// BeKilledBy succeeds when the actor, or the actor of the call, ends by the signal.
+func BeKilledBy(sig unix.Signal) types.GomegaMatcher {
+	return &ending{
+		ok:   func(s unix.WaitStatus) bool { return s.Signaled() && s.Signal() == sig },
+		want: "be killed by " + SignalName(sig),
+	}
+}
+
+// Exit succeeds when the actor, or the actor of the call, exits with the code.
+func Exit(code int) types.GomegaMatcher {
+	return &ending{
+		ok:   func(s unix.WaitStatus) bool { return s.Exited() && s.ExitStatus() == code },
+		want: fmt.Sprintf("exit with %d", code),
+	}
+}

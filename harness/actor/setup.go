@@ -1,0 +1,271 @@
+package actor
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Steps of a spec's set-up. They are made by the actor like any call, but nothing is judged by
+// them: where one fails the spec is unresolved.
+
+// must is Must with the place of its caller's caller.
+func must(c *Call) int {
+	if !c.OK() {
+		stage.Unresolved("set-up failed: "+c.String(), 2)
+	}
+	return c.Value()
+}
+
+// Pipe makes a pipe with pipe2(2).
+func (a *Actor) Pipe(flags int) (r, w int) {
+	call := a.Pipe2(flags)
+	must(call)
+	return call.FDs()
+}
+
+// Fill writes into a pipe (or another descriptor) until it takes no more, to the byte, and returns
+// how many bytes went in. The description's O_NONBLOCK is as before afterwards.
+func (a *Actor) Fill(fd int) int {
+	flags := must(a.Fcntl(fd, unix.F_GETFL, 0))
+	if flags&unix.O_NONBLOCK == 0 {
+		must(a.Fcntl(fd, unix.F_SETFL, flags|unix.O_NONBLOCK))
+	}
+	total := 0
+	for n := 64 << 10; n > 0; {
+		call := a.Write(fd, make([]byte, n))
+		switch {
+		case call.OK() && call.Value() > 0:
+			total += call.Value()
+		case call.Errno() == unix.EAGAIN:
+			n /= 2
+		default:
+			stage.Unresolved("set-up failed: "+call.String(), 1)
+		}
+	}
+	if flags&unix.O_NONBLOCK == 0 {
+		must(a.Fcntl(fd, unix.F_SETFL, flags))
+	}
+	return total
+}
+
+// ReadFile returns the content of a file as the actor sees it.
+func (a *Actor) ReadFile(path string) string {
+	fd := must(a.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0))
+	var text strings.Builder
+	for {
+		call := a.Read(fd, 4096)
+		n := must(call)
+		if n == 0 {
+			break
+		}
+		text.Write(call.Data())
+	}
+	must(a.Close(fd))
+	return text.String()
+}
+
+// WriteFile replaces the content of a file, creating it where it is not there.
+func (a *Actor) WriteFile(path, text string) {
+	fd := must(a.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o666))
+	if text != "" {
+		if n := must(a.Write(fd, []byte(text))); n != len(text) {
+			stage.Unresolved(fmt.Sprintf("set-up failed: only %d of %d bytes went into %s", n, len(text), path), 1)
+		}
+	}
+	must(a.Close(fd))
+}
+
+// Rlimit returns a resource limit of the actor.
+func (a *Actor) Rlimit(resource int) (soft, hard uint64) {
+	m := a.Alloc(16)
+	must(a.setup().call(unix.SYS_PRLIMIT64, 0, resource, nil, m))
+	return m.Uint64(0), m.Uint64(8)
+}
+
+// SetRlimit sets a soft resource limit of the actor.
+func (a *Actor) SetRlimit(resource int, soft uint64) {
+	_, hard := a.Rlimit(resource)
+	must(a.Prlimit(resource, soft, hard))
+}
+
+// Null is the null pointer.
+var Null = Mem{}
+
+// Unmapped returns an address at which the actor has no memory.
+func (a *Actor) Unmapped() Mem {
+	return a.area("unmapped", func() Mem {
+		m := a.AllocAligned(wholePage, wholePage)
+		must(a.setup().call(unix.SYS_MUNMAP, m, wholePage))
+		return Mem{Addr: m.Addr, n: wholePage}
+	})
+}
+
+// wholePage is a multiple of the page size of every kernel there is.
+const wholePage = 64 << 10
+
+// area makes a special piece of memory once.
+func (a *Actor) area(name string, make func() Mem) Mem {
+	if m, ok := a.areas[name]; ok {
+		return m
+	}
+	if a.areas == nil {
+		a.areas = map[string]Mem{}
+	}
+	m := make()
+	a.areas[name] = m
+	return m
+}
+
+// PageEnd returns n bytes of memory, n at most a page, right behind which the actor has none.
+func (a *Actor) PageEnd(n int) Mem {
+	m := a.AllocAligned(2*wholePage, wholePage)
+	must(a.setup().call(unix.SYS_MUNMAP, m.At(wholePage), wholePage))
+	return m.Sub(wholePage-n, n)
+}
+
+// ReadOnly returns memory that holds data and that the actor, and the kernel for it, may read but
+// not write. It is private to the actor's process in the sense of mprotect(2): a thread sees it
+// likewise, a forked child too.
+func (a *Actor) ReadOnly(data []byte) Mem {
+	n := align(max(len(data), 1), wholePage)
+	m := a.AllocAligned(n, wholePage)
+	copy(m.view, data)
+	must(a.setup().call(unix.SYS_MPROTECT, m, n, unix.PROT_READ))
+	return m.Sub(0, len(data))
+}
+
+// WriteOnly is like ReadOnly the other way round where the architecture can tell: memory without
+// any access at all.
+func (a *Actor) NoAccess() Mem {
+	return a.area("no access", func() Mem {
+		m := a.AllocAligned(wholePage, wholePage)
+		must(a.setup().call(unix.SYS_MPROTECT, m, wholePage, unix.PROT_NONE))
+		return Mem{Addr: m.Addr, n: wholePage}
+	})
+}
+
+// Store copies data to an address of the actor's, by the actor itself; for memory that the Go
+// process does not share. It returns EFAULT as a result where the actor faults and has a handler
+// for that; without one the actor dies.
+func (a *Actor) Store(to Mem, data []byte) *Call {
+	call := Caller{a: a}.prepare(0, to, data, len(data))
+	call.op = opCopy
+	return call.post(a.Caller)
+}
+
+// Load copies n bytes from an address of the actor's, by the actor itself; they are the call's
+// Data. As for Store, a fault is the signal that it is.
+func (a *Actor) Load(from Mem, n int) *Call {
+	call := Caller{a: a}.prepare(0, nil, from, n)
+	m := a.buffer(call, n)
+	call.op, call.args[0], call.mem[0] = opCopy, m.Addr, m
+	call.finish = func(c *Call) {
+		if c.result == 0 {
+			c.data = m.Copy()
+		}
+	}
+	return call.post(a.Caller)
+}
+
+// Credentials and namespaces.
+
+const capabilityVersion3 = 0x20080522
+
+// Capabilities returns the actor's effective capabilities as a bit set.
+func (a *Actor) Capabilities() uint64 {
+	effective, _, _ := a.capget()
+	return effective
+}
+
+func (a *Actor) capget() (effective, permitted, inheritable uint64) {
+	header, data := a.Alloc(8), a.Alloc(24)
+	header.PutUint32(0, capabilityVersion3)
+	must(a.setup().call(unix.SYS_CAPGET, header, data))
+	join := func(off int) uint64 { return uint64(data.Uint32(off)) | uint64(data.Uint32(off+12))<<32 }
+	return join(0), join(4), join(8)
+}
+
+// DropCapabilities takes the capabilities in the set from the actor, effective and permitted.
+func (a *Actor) DropCapabilities(set uint64) {
+	effective, permitted, inheritable := a.capget()
+	header, data := a.Alloc(8), a.Alloc(24)
+	header.PutUint32(0, capabilityVersion3)
+	for i, v := range []uint64{effective &^ set, permitted &^ set, inheritable &^ set} {
+		data.PutUint32(4*i, uint32(v))
+		data.PutUint32(4*i+12, uint32(v>>32))
+	}
+	must(a.setup().call(unix.SYS_CAPSET, header, data))
+}
+
+// dropTo makes the actor an ordinary user's, where this process may change users at all.
+func (a *Actor) dropTo(uid int) {
+	const capSetgid, capSetuid = 6, 7
+	if effective := a.Capabilities(); effective>>capSetuid&1 == 1 && effective>>capSetgid&1 == 1 {
+		a.BecomeUser(uid)
+		return
+	}
+	a.DropCapabilities(^uint64(0))
+}
+
+// BecomeUser gives the actor another user and group id (real, effective and saved) and no
+// supplementary groups; its capabilities go unless the id is 0.
+func (a *Actor) BecomeUser(uid int) {
+	must(a.setup().call(unix.SYS_SETGROUPS, 0, nil))
+	must(a.setup().call(unix.SYS_SETRESGID, uid, uid, uid))
+	must(a.setup().call(unix.SYS_SETRESUID, uid, uid, uid))
+}
+
+// enter puts the actor into fresh namespaces and returns the actor that is in all of them: in a
+// PID namespace of its own that is a grandchild, so that it is not the namespace's init.
+func (a *Actor) enter(flags int) *Actor {
+	const capSysAdmin = 21
+	if a.Capabilities()>>capSysAdmin&1 == 0 {
+		flags |= unix.CLONE_NEWUSER
+	}
+	uid, gid := os.Getuid(), os.Getgid()
+	if flags&unix.CLONE_NEWUSER != 0 {
+		must(a.setup().call(unix.SYS_UNSHARE, unix.CLONE_NEWUSER))
+		a.mapIDs(uid, gid)
+		flags &^= unix.CLONE_NEWUSER
+	}
+	if flags != 0 {
+		must(a.setup().call(unix.SYS_UNSHARE, flags))
+	}
+	if flags&unix.CLONE_NEWNS != 0 {
+		must(a.setup().call(unix.SYS_MOUNT, "none", "/", nil, unix.MS_REC|unix.MS_PRIVATE, nil))
+	}
+	if flags&unix.CLONE_NEWPID != 0 {
+		first := a.Fork()
+		return first.Fork()
+	}
+	return a
+}
+
+// mapIDs maps root in the actor's new user namespace to the user that it was before.
+func (a *Actor) mapIDs(uid, gid int) {
+	for _, m := range []struct{ file, text string }{
+		{"setgroups", "deny"},
+		{"uid_map", fmt.Sprintf("0 %d 1\n", uid)},
+		{"gid_map", fmt.Sprintf("0 %d 1\n", gid)},
+	} {
+		path := fmt.Sprintf("/proc/%d/%s", a.proc.pid, m.file)
+		if err := os.WriteFile(path, []byte(m.text), 0); err != nil {
+			stage.Unresolved(fmt.Sprintf("map the ids of %s's user namespace: %v", a.name, err), 2)
+		}
+	}
+}
+
+// Sigset returns the memory of a kernel sigset_t.
+func (a *Actor) Sigset(sigs ...unix.Signal) Mem {
+	m := a.Alloc(8)
+	var bits uint64
+	for _, s := range sigs {
+		bits |= Bit(s)
+	}
+	binary.NativeEndian.PutUint64(m.view, bits)
+	return m
+}
