@@ -288,7 +288,7 @@ func EndAll() {
 		r.close()
 	}
 	troupe.actors, troupe.arenas, troupe.trace, troupe.onEnd = nil, nil, nil, nil
-	troupe.dropped, troupe.forked, troupe.prepared = 0, false, false
+	troupe.dropped, troupe.forked, troupe.prepared, troupe.wrong = 0, false, false, nil
 }
 
 // reap waits for a direct child that has ended or is about to.

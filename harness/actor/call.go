@@ -145,7 +145,7 @@ func (c *Call) arg(i int, arg any) {
 func (c *Call) post(by Caller) *Call {
 	a := c.actor
 	if a.ended {
-		stage.Unresolved(fmt.Sprintf("%s cannot make %s: it belongs to a spec that has ended", a.name, c.name()), 2)
+		abandon()
 	}
 	a.collect()
 	c.depth = a.depth()
@@ -264,12 +264,11 @@ func (c *Call) wait() status {
 		c.settle(done)
 		return c.status
 	}
+	if c.actor.ended {
+		abandon()
+	}
 	if c.actor.gone() {
 		c.settle(died)
-		return c.status
-	}
-	if c.actor.ended { // given up on: this goroutine is no spec's any more
-		c.status = stuck
 		return c.status
 	}
 	c.status = stuck
@@ -279,6 +278,13 @@ func (c *Call) wait() status {
 	}
 	stage.Fail(message, 3)
 	return c.status
+}
+
+// abandon ends the part of a goroutine whose spec was given up on (a timeout, an interrupt) and that
+// goes on as if nothing had happened. Failing would be charged to another spec, so it waits for
+// the end of the process.
+func abandon() {
+	select {}
 }
 
 // Done looks whether the call has returned, without waiting.

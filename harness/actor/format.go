@@ -237,3 +237,18 @@ func SignalName(s unix.Signal) string {
 		return itoa(int64(s))
 	}
 }
+
+// FailingTrace returns Trace and the number of the line, counted from 1, of the call that a
+// matcher has found wrong last, or else of the last call; 0 where there is none.
+func FailingTrace() (lines []string, failing int) {
+	lines = Trace()
+	troupe.Lock()
+	defer troupe.Unlock()
+	failing = len(lines)
+	for i, c := range troupe.trace {
+		if c == troupe.wrong {
+			failing = len(lines) - len(troupe.trace) + i + 1
+		}
+	}
+	return lines, failing
+}

@@ -12,7 +12,7 @@ import (
 )
 
 // image returns the address of the program's bytes in this process (loop_*.s).
-func image() (start uintptr)
+func image() (start unsafe.Pointer)
 
 // codeBase is where the program stands in an actor: behind the ELF header and two program headers,
 // at the next multiple of 64.
@@ -22,12 +22,12 @@ var endOfProgram = []byte("ipcspec.")
 
 // program returns the machine code of the actor, position-independent, as bytes.
 func program() []byte {
-	const limit = 8 << 10
-	start := image()
-	for n := uintptr(0); n < limit; n += 64 {
-		end := unsafe.Slice((*byte)(unsafe.Pointer(start+n)), len(endOfProgram)) //nolint:govet // text, not heap
-		if bytes.Equal(end, endOfProgram) {
-			return unsafe.Slice((*byte)(unsafe.Pointer(start)), n) //nolint:govet
+	const most = 8 << 10
+	start := (*byte)(image())
+	for n := 0; n < most; n += 64 {
+		code := unsafe.Slice(start, n+len(endOfProgram))
+		if bytes.HasSuffix(code, endOfProgram) {
+			return code[:n]
 		}
 	}
 	panic("actor: the end of the program is not marked")

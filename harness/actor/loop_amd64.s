@@ -26,7 +26,7 @@
 #define UC_PC 168
 #define UC_SIGMASK 296
 
-// func image() (start uintptr)
+// func image() (start unsafe.Pointer)
 TEXT ·image(SB), NOSPLIT, $0-8
 	LEAQ ·loop(SB), AX
 	MOVQ AX, start+0(FP)

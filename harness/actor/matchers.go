@@ -20,7 +20,13 @@ func (m matcher) Match(actual any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return m.match(c)
+	ok, err := m.match(c)
+	if !ok {
+		troupe.Lock()
+		troupe.wrong = c
+		troupe.Unlock()
+	}
+	return ok, err
 }
 
 func (m matcher) FailureMessage(actual any) string {

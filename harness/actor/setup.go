@@ -245,6 +245,35 @@ func (a *Actor) enter(flags int) *Actor {
 	return a
 }
 
+// TryNamespaces finds out whether actors can be put into fresh namespaces (Namespaces), and says
+// why not; "" where they can.
+func TryNamespaces(flags int) (why string) {
+	held := stage
+	attempt := &trial{held: held}
+	stage = attempt
+	defer func() {
+		stage = held
+		if r := recover(); r != nil {
+			if r != attempt {
+				panic(r)
+			}
+			why = attempt.why
+		}
+	}()
+	New(Namespaces(flags))
+	return ""
+}
+
+// trial is a stage on which failing has no consequence but to be known.
+type trial struct {
+	held Stage
+	why  string
+}
+
+func (t *trial) Fail(message string, _ ...int)       { t.why = message; panic(t) }
+func (t *trial) Unresolved(message string, _ ...int) { t.why = message; panic(t) }
+func (t *trial) Cleanup(f func())                    { t.held.Cleanup(f) }
+
 // mapIDs maps root in the actor's new user namespace to the user that it was before.
 func (a *Actor) mapIDs(uid, gid int) {
 	for _, m := range []struct{ file, text string }{

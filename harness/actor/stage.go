@@ -39,9 +39,10 @@ var troupe struct {
 	actors   []*Actor
 	arenas   []*arena
 	trace    []*Call
-	dropped  int  // calls that the trace no longer holds
-	forked   bool // something may have descendants that are not known as actors
-	prepared bool // EndAll is registered for this spec
+	wrong    *Call // the call that a matcher found wrong last
+	dropped  int   // calls that the trace no longer holds
+	forked   bool  // something may have descendants that are not known as actors
+	prepared bool  // EndAll is registered for this spec
 	onEnd    []func()
 }
 

@@ -1,0 +1,232 @@
+// Package harness ties clauses to the specs that check them.
+//
+// A suite registers its catalogue with [Suite] and names each clause where it checks it with
+// [Clause]. The harness sets up what the clause needs or says what is missing, runs the check,
+// finds the verdict, and writes it to the journal; the same from ginkgo, go test, a compiled test
+// binary and the ipcspec command.
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+
+	"github.com/ipcspec/ipcspec/harness/actor"
+	"github.com/ipcspec/ipcspec/harness/spec"
+)
+
+// registry is what the suites of this program have said when they were initialised, and what
+// building the tree of specs has added.
+var registry struct {
+	sync.Mutex
+	pages    map[string]fs.FS
+	checks   map[string][]spec.Location
+	problems []string
+	sequence int // Clause calls in the tree that is being built
+}
+
+// Suite registers the catalogue of a suite: YAML files in the root of pages. It is called when the
+// suite's package is initialised:
+//
+//	//go:embed *.yaml
+//	var pages embed.FS
+//
+//	var _ = harness.Suite("pipes", pages)
+func Suite(name string, pages fs.FS) bool {
+	registry.Lock()
+	defer registry.Unlock()
+	if registry.pages == nil {
+		registry.pages = map[string]fs.FS{}
+		registry.checks = map[string][]spec.Location{}
+		hook()
+	}
+	if _, ok := registry.pages[name]; ok {
+		panic("harness: the suite " + name + " is registered twice")
+	}
+	registry.pages[name] = pages
+	return true
+}
+
+// Suites returns the names of the registered suites, sorted.
+func Suites() []string {
+	registry.Lock()
+	defer registry.Unlock()
+	var names []string
+	for name := range registry.pages {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Catalogue returns the clauses of all registered suites. The error has one line a fault.
+func Catalogue() (*spec.Catalogue, error) { return catalogue() }
+
+var catalogue = sync.OnceValues(func() (*spec.Catalogue, error) {
+	var parts []*spec.Catalogue
+	var faults []error
+	for _, name := range Suites() {
+		part, err := spec.Load(name, registry.pages[name])
+		if err != nil {
+			faults = append(faults, err)
+		}
+		parts = append(parts, part)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return spec.Join(parts...)
+})
+
+// Checks returns where each clause is checked, by its id. It has the tree of specs built first.
+func Checks() map[string][]spec.Location {
+	preview()
+	registry.Lock()
+	defer registry.Unlock()
+	checks := map[string][]spec.Location{}
+	for id, at := range registry.checks {
+		checks[id] = slices.Clone(at)
+	}
+	return checks
+}
+
+// Problems returns what is wrong between the specs and the catalogue, one line each: specs that
+// name an unknown clause, clauses without a spec.
+func Problems() []string {
+	preview()
+	return problems(true)
+}
+
+// problems is Problems when the tree of specs has been built already.
+func problems(references bool) []string {
+	registry.Lock()
+	defer registry.Unlock()
+	found := slices.Clone(registry.problems)
+	all, err := Catalogue()
+	if err == nil && references {
+		err = all.CheckReferences()
+	}
+	if err != nil {
+		return append(found, strings.Split(err.Error(), "\n")...)
+	}
+	for _, clause := range all.Clauses() {
+		if len(registry.checks[clause.ID]) == 0 {
+			found = append(found, fmt.Sprintf("%s: the clause %s has no spec: write one, or remove the clause", clause.Source, clause.ID))
+		}
+	}
+	return found
+}
+
+var preview = sync.OnceFunc(func() {
+	ginkgo.PreviewSpecs("ipcspec")
+})
+
+// Clause names the clause that body checks. It stands where ginkgo's It would. Between the id and
+// the body there may be a string that tells several specs of one clause apart, and ginkgo's
+// decorators.
+func Clause(id string, args ...any) {
+	at := location(2)
+	if len(args) == 0 {
+		problem("%s: Clause(%q) has no body", at, id)
+		return
+	}
+	body, ok := args[len(args)-1].(func())
+	if !ok {
+		problem("%s: the body of Clause(%q) is a %T: make it a func()", at, id, args[len(args)-1])
+		return
+	}
+	all, err := Catalogue()
+	if err != nil {
+		problem("%v", err)
+		return
+	}
+	clause, err := all.Find(id)
+	if err != nil {
+		problem("%s: %v", at, err)
+		return
+	}
+	registry.Lock()
+	if !slices.Contains(registry.checks[id], at) {
+		registry.checks[id] = append(registry.checks[id], at)
+	}
+	sequence := registry.sequence
+	registry.sequence++
+	registry.Unlock()
+
+	text := id + ": " + clause.Text
+	decorators := []any{
+		ginkgo.Offset(1), ginkgo.Label(id, "suite:"+clause.Suite, "level:"+string(clause.Level)),
+		ginkgo.NodeTimeout(specLimit()), ginkgo.GracePeriod(gracePeriod),
+	}
+	for _, arg := range args[:len(args)-1] {
+		if variant, ok := arg.(string); ok {
+			text += " [" + variant + "]"
+		} else {
+			decorators = append(decorators, arg)
+		}
+	}
+	if clause.Needs.Serial {
+		decorators = append(decorators, ginkgo.Serial)
+	}
+	decorators = append(decorators, func(ginkgo.SpecContext) { perform(clause, sequence, at, body) })
+	ginkgo.It(text, decorators...)
+}
+
+func problem(format string, args ...any) {
+	registry.Lock()
+	defer registry.Unlock()
+	text := fmt.Sprintf(format, args...)
+	if !slices.Contains(registry.problems, text) {
+		registry.problems = append(registry.problems, text)
+	}
+}
+
+// location returns the file and line of a caller, as a path from the root of the source tree.
+func location(skip int) spec.Location {
+	_, file, line, _ := runtime.Caller(skip)
+	return spec.Location{File: sourcePath(file), Line: line}
+}
+
+// sourcePath cuts what is before the source tree from a path.
+func sourcePath(file string) string {
+	const module = "github.com/ipcspec/ipcspec/"
+	if _, rest, ok := strings.Cut(file, module); ok { // built with -trimpath
+		return rest
+	}
+	if rest, ok := strings.CutPrefix(filepath.ToSlash(file), root); ok {
+		return rest
+	}
+	return file
+}
+
+// root is where the source tree was when this program was built.
+var root = func() string {
+	_, file, _, _ := runtime.Caller(0)
+	return strings.TrimSuffix(filepath.ToSlash(file), "harness/harness.go")
+}()
+
+// The vocabulary of a spec, so that suites need one import for it.
+
+// Return, ReturnFD, ReturnSuccess, FailWith, Block, BeKilledBy and Exit judge calls: see package
+// actor.
+var (
+	Return        = actor.Return
+	ReturnFD      = actor.ReturnFD
+	ReturnSuccess = actor.ReturnSuccess
+	FailWith      = actor.FailWith
+	Block         = actor.Block
+	BeKilledBy    = actor.BeKilledBy
+	Exit          = actor.Exit
+	Must          = actor.Must
+)
+
+// ReturnData judges a call by the bytes that it returned.
+func ReturnData[T string | []byte](data T) gomega.OmegaMatcher { return actor.ReturnData(data) }

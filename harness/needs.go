@@ -1,0 +1,172 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ipcspec/ipcspec/harness/actor"
+	"github.com/ipcspec/ipcspec/harness/kernel"
+	"github.com/ipcspec/ipcspec/harness/report"
+	"github.com/ipcspec/ipcspec/harness/spec"
+)
+
+// facts are those of the kernel under test, gathered once.
+var facts = sync.OnceValue(kernel.Gather)
+
+// provide sets up what a clause needs, or ends the spec saying what is missing and how to provide
+// it.
+func provide(clause *spec.Clause) {
+	n := clause.Needs
+	lack := func(format string, args ...any) { unresolved("needs "+fmt.Sprintf(format, args...), 2) }
+
+	if n.CPUs > facts().CPUs {
+		lack("%d CPUs, and this process may run on %d: give it more (taskset, cpuset)", n.CPUs, facts().CPUs)
+	}
+	for _, device := range n.Devices {
+		if info, err := os.Stat(device); err != nil || info.Mode()&os.ModeDevice == 0 {
+			lack("the device %s, which is not there: provide the node in this /dev", device)
+		}
+	}
+	for _, name := range n.Sysctls {
+		if _, err := kernel.Sysctl(name); err != nil {
+			lack("to read the sysctl %s (%v): mount /proc", name, err)
+		}
+	}
+	for _, name := range n.SysctlsWrite {
+		file, err := kernel.SysctlFile(name)
+		switch {
+		case err != nil:
+			lack("the sysctl %s: %v", name, err)
+		case !Settings.Disposable:
+			lack("to change the sysctl %s for the whole system for a moment: on a machine of its own (a VM) run as root with --disposable", name)
+		case unix.Access(file, unix.W_OK) != nil:
+			lack("to write the sysctl %s: run as root, with /proc/sys writable", name)
+		}
+	}
+	own, err := kernel.Effective()
+	if err != nil {
+		lack("to know its capabilities: %v", err)
+	}
+	for _, name := range n.Capabilities {
+		bit, ok := kernel.Capability(name)
+		if !ok || own>>bit&1 == 0 {
+			lack("%s: run as root, in a container with that capability", name)
+		}
+	}
+
+	var options []actor.Option
+	var without uint64
+	for _, name := range n.Without {
+		if bit, ok := kernel.Capability(name); ok {
+			without |= 1 << bit
+		}
+	}
+	if without&own != 0 {
+		options = append(options, actor.Without(without))
+	}
+	if n.FreshUser && !mayChangeUser(own) {
+		lack("a user of its own, whose pipes, queues and signals are counted apart: run as root (CAP_SETUID and CAP_SETGID)")
+	}
+	if n.Unprivileged || n.FreshUser {
+		options = append(options, actor.Unprivileged(freshUser()))
+	}
+	if len(n.Namespaces) > 0 {
+		flags := 0
+		for _, name := range n.Namespaces {
+			flags |= namespaces[name]
+		}
+		if why := namespacesMissing(flags); why != "" {
+			lack("new namespaces (%s), which cannot be had here: %s. Run as root, or allow unprivileged user namespaces", strings.Join(n.Namespaces, ", "), why)
+		}
+		options = append(options, actor.Namespaces(flags))
+	}
+	actor.SetDefaults(options...)
+
+	if clause.Optional != "" {
+		probe, ok := probes[clause.Optional]
+		if !ok {
+			fault("the clause is optional for " + clause.Optional + ", for which there is no probe: add one to harness/probes.go")
+		}
+		if !probe() {
+			endEarly(report.Unsupported, "this kernel was built without "+clause.Optional, 1)
+		}
+	}
+}
+
+var namespaces = map[string]int{
+	"mount": unix.CLONE_NEWNS, "net": unix.CLONE_NEWNET, "ipc": unix.CLONE_NEWIPC,
+	"pid": unix.CLONE_NEWPID, "user": unix.CLONE_NEWUSER, "uts": unix.CLONE_NEWUTS,
+}
+
+func mayChangeUser(effective uint64) bool {
+	setuid, _ := kernel.Capability("CAP_SETUID")
+	setgid, _ := kernel.Capability("CAP_SETGID")
+	return effective>>setuid&1 == 1 && effective>>setgid&1 == 1
+}
+
+var users atomic.Int64
+
+// freshUser returns a user id that nobody else is likely to use: far beyond those that systems
+// hand out, and another one for each spec of each process. Where this process lives in a user
+// namespace that maps fewer, it is one of the last of those.
+func freshUser() int {
+	n := int(users.Add(1))
+	const first = 0x20000000
+	id := first + os.Getpid()%100000*1000 + n%1000
+	text, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return id
+	}
+	most := 0
+	for _, line := range strings.Split(string(text), "\n") {
+		var inside, outside, count int
+		if _, err := fmt.Sscan(line, &inside, &outside, &count); err == nil {
+			most = max(most, inside+count)
+		}
+	}
+	if id >= most && most > 2000 {
+		id = most - 2 - (os.Getpid()*7+n)%1000
+	}
+	return id
+}
+
+// namespacesMissing tries once whether the namespaces can be made, by an actor that tells nobody.
+func namespacesMissing(flags int) string {
+	tried.Lock()
+	defer tried.Unlock()
+	if why, ok := tried.why[flags]; ok {
+		return why
+	}
+	if tried.why == nil {
+		tried.why = map[int]string{}
+	}
+	tried.why[flags] = actor.TryNamespaces(flags)
+	return tried.why[flags]
+}
+
+var tried struct {
+	sync.Mutex
+	why map[int]string
+}
+
+// outdated says why a deviation on this kernel shows no more than that the kernel is older than
+// the interface, or younger than the end of the behaviour; "" where it is neither.
+func outdated(clause *spec.Clause) string {
+	release := facts().Release
+	at := func(v spec.Version) kernel.Release {
+		return kernel.Release{Major: v.Major, Minor: v.Minor, Patch: v.Patch}
+	}
+	var zero spec.Version
+	if clause.Since != zero && release.Compare(at(clause.Since)) < 0 {
+		return fmt.Sprintf("it came with Linux %s, and this is %s, which does not have it", at(clause.Since), release.Numbers())
+	}
+	if clause.Until != zero && release.Compare(at(clause.Until)) >= 0 {
+		return fmt.Sprintf("it ended with Linux %s, and this is %s", at(clause.Until), release.Numbers())
+	}
+	return ""
+}
