@@ -52,8 +52,8 @@ func ones(n int) []int {
 	return sizes
 }
 
-// file makes a regular file that holds text and opens it with its offset at 0.
-func file(a *actor.Actor, text string, flags int) (fd int, path string) {
+// fileHolding makes a regular file that holds text and opens it with its offset at 0.
+func fileHolding(a *actor.Actor, text string, flags int) (fd int, path string) {
 	path = actor.TempDir() + "/file"
 	a.WriteFile(path, text)
 	return Must(a.Open(path, flags, 0)), path
@@ -187,7 +187,7 @@ var _ = Describe("readv, as read", func() {
 
 	Clause("readv.advances-offset", func() {
 		a := actor.New()
-		fd, _ := file(a, "0123456789", unix.O_RDONLY)
+		fd, _ := fileHolding(a, "0123456789", unix.O_RDONLY)
 		Must(a.Lseek(fd, 2, unix.SEEK_SET))
 
 		Expect(a.Readv(fd, 3, 2)).To(ReturnData("23456"))
@@ -197,7 +197,7 @@ var _ = Describe("readv, as read", func() {
 
 	Clause("readv.file-end-short", func() {
 		a := actor.New()
-		fd, _ := file(a, "0123456789", unix.O_RDONLY)
+		fd, _ := fileHolding(a, "0123456789", unix.O_RDONLY)
 
 		Expect(a.Readv(fd, 4, 4, 4, 4)).To(ReturnData("0123456789"))
 		Expect(a.Readv(fd, 4, 4, 4, 4)).To(Return(0))
@@ -373,7 +373,7 @@ var _ = Describe("As many members as there may be", func() {
 	Clause("preadv.iov-max", func() {
 		a := actor.New()
 		data := distinct(iovMax)
-		fd, _ := file(a, "123"+string(data), unix.O_RDONLY)
+		fd, _ := fileHolding(a, "123"+string(data), unix.O_RDONLY)
 
 		Expect(a.Preadv(fd, 3, ones(iovMax)...)).To(ReturnData(data))
 	})
@@ -381,7 +381,7 @@ var _ = Describe("As many members as there may be", func() {
 	Clause("pwritev.iov-max", func() {
 		a := actor.New()
 		data := distinct(iovMax)
-		fd, path := file(a, "123", unix.O_WRONLY)
+		fd, path := fileHolding(a, "123", unix.O_WRONLY)
 
 		Expect(a.Pwritev(fd, 3, many(data)...)).To(Return(iovMax))
 		Expect(a.ReadFile(path)).To(Equal("123" + string(data)))
@@ -432,7 +432,7 @@ var _ = Describe("The members of a writev", func() {
 		data := distinct(2 * page)
 
 		Expect(a.Writev(w, cut(data, 1, page, page-1)...)).To(Return(2 * page))
-		Expect(drain(a, r, 2*page)).To(Equal(data))
+		Expect(readExactly(a, r, 2*page)).To(Equal(data))
 	})
 
 	Clause("writev.zero-length-members", func() {
@@ -445,7 +445,7 @@ var _ = Describe("The members of a writev", func() {
 
 	Clause("writev.iovcnt-zero", func() {
 		a := actor.New()
-		fd, path := file(a, "0123456789", unix.O_WRONLY)
+		fd, path := fileHolding(a, "0123456789", unix.O_WRONLY)
 		Must(a.Lseek(fd, 4, unix.SEEK_SET))
 
 		Expect(a.Writev(fd)).To(Return(0))
@@ -456,14 +456,15 @@ var _ = Describe("The members of a writev", func() {
 
 	Clause("writev.partial-in-order", func() {
 		a := actor.New()
+		const stretch = 5000 // more than PIPE_BUF
 		r, w := a.Pipe(unix.O_NONBLOCK)
 		capacity := a.Fill(w)
-		drain(a, r, capacity)
-		data := distinct(capacity + 2*unix.PIPE_BUF)
+		readExactly(a, r, capacity)
+		data := distinct(capacity + 2*stretch)
 
-		write := a.Writev(w, cut(data, 100, unix.PIPE_BUF, capacity-100, unix.PIPE_BUF)...)
+		write := a.Writev(w, cut(data, 100, stretch, capacity-100, stretch)...)
 		Expect(write.Value()).To(And(BeNumerically(">=", 1), BeNumerically("<=", capacity)), "%v", write)
-		Expect(drain(a, r, write.Value())).To(Equal(data[:write.Value()]))
+		Expect(readExactly(a, r, write.Value())).To(Equal(data[:write.Value()]))
 		Expect(a.Read(r, 1)).To(FailWith(unix.EAGAIN))
 	})
 
@@ -471,19 +472,19 @@ var _ = Describe("The members of a writev", func() {
 		reader := actor.New()
 		r, w := reader.Pipe(0)
 		capacity := reader.Fill(w)
-		drain(reader, r, capacity)
+		readExactly(reader, r, capacity)
 		data := distinct(2*capacity + 300)
 		writer := reader.Fork()
 
 		write := writer.Begin().Writev(w, cut(data, 100, capacity, 100, capacity, 100)...)
 		Expect(write).To(Block())
-		Expect(drain(reader, r, len(data))).To(Equal(data))
+		Expect(readExactly(reader, r, len(data))).To(Equal(data))
 		Expect(write).To(Return(len(data)))
 	})
 })
 
-// drain reads exactly n bytes from a pipe or file.
-func drain(a *actor.Actor, fd, n int) []byte {
+// readExactly reads exactly n bytes from a pipe or file.
+func readExactly(a *actor.Actor, fd, n int) []byte {
 	GinkgoHelper()
 	var data []byte
 	for len(data) < n {
@@ -505,7 +506,7 @@ var _ = Describe("writev, as write", func() {
 
 		write := writer.Begin().Writev(w, []byte("abc"), []byte("defgh"))
 		Expect(write).To(Block())
-		drain(reader, r, capacity)
+		readExactly(reader, r, capacity)
 		Expect(write).To(Return(8))
 		Expect(reader.Read(r, 100)).To(ReturnData("abcdefgh"))
 	})
@@ -516,7 +517,7 @@ var _ = Describe("writev, as write", func() {
 		capacity := a.Fill(w)
 
 		Expect(a.Writev(w, []byte("abc"), []byte("defgh"))).To(FailWith(unix.EAGAIN))
-		drain(a, r, capacity)
+		readExactly(a, r, capacity)
 		Expect(a.Read(r, 1)).To(FailWith(unix.EAGAIN))
 	})
 
@@ -539,7 +540,7 @@ var _ = Describe("writev, as write", func() {
 
 	Clause("writev.advances-offset", func() {
 		a := actor.New()
-		fd, path := file(a, "0123456789", unix.O_WRONLY)
+		fd, path := fileHolding(a, "0123456789", unix.O_WRONLY)
 		Must(a.Lseek(fd, 2, unix.SEEK_SET))
 
 		Expect(a.Writev(fd, []byte("abc"), []byte("de"))).To(Return(5))
@@ -550,7 +551,7 @@ var _ = Describe("writev, as write", func() {
 
 	Clause("writev.append", func() {
 		a := actor.New()
-		fd, path := file(a, "0123", unix.O_WRONLY|unix.O_APPEND)
+		fd, path := fileHolding(a, "0123", unix.O_WRONLY|unix.O_APPEND)
 
 		Expect(a.Writev(fd, []byte("abc"), []byte("de"))).To(Return(5))
 		Expect(a.Lseek(fd, 0, unix.SEEK_CUR)).To(Return(9))
