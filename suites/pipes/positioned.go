@@ -54,7 +54,7 @@ var _ = Describe("preadv", func() {
 		a := actor.New()
 		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
 
-		Expect(a.Preadv(fd, 0, ones(iovMax+1)...)).To(FailWith(unix.EINVAL))
+		Expect(a.Preadv(fd, 0, singles(iovMax+1)...)).To(FailWith(unix.EINVAL))
 	})
 
 	Clause("preadv.negative-iovcnt-einval", func() {
@@ -373,8 +373,8 @@ var _ = Describe("preadv2 without flags", func() {
 		a := actor.New()
 		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
 
-		Expect(a.Preadv2(fd, 0, 0, ones(iovMax+1)...)).To(FailWith(unix.EINVAL))
-		Expect(a.Preadv2(fd, -1, 0, ones(iovMax+1)...)).To(FailWith(unix.EINVAL))
+		Expect(a.Preadv2(fd, 0, 0, singles(iovMax+1)...)).To(FailWith(unix.EINVAL))
+		Expect(a.Preadv2(fd, -1, 0, singles(iovMax+1)...)).To(FailWith(unix.EINVAL))
 	})
 
 	Clause("preadv2.negative-iovcnt-einval", func() {

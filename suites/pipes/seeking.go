@@ -12,7 +12,7 @@ import (
 	"github.com/ipcspec/ipcspec/harness/actor"
 )
 
-// offset expects the file offset to be where it is said to be.
+// expectOffset expects the file offset to be at a place.
 func expectOffset(a *actor.Actor, fd, at int) {
 	GinkgoHelper()
 	Expect(a.Lseek(fd, 0, unix.SEEK_CUR)).To(Return(at))

@@ -43,8 +43,8 @@ func many(data []byte) [][]byte {
 	return cut(data, sizes...)
 }
 
-// ones returns the sizes of n members of one byte.
-func ones(n int) []int {
+// singles returns the sizes of n members of one byte.
+func singles(n int) []int {
 	sizes := make([]int, n)
 	for i := range sizes {
 		sizes[i] = 1
@@ -242,7 +242,7 @@ var _ = Describe("A readv that is refused", func() {
 		a := actor.New()
 		r := holding(a)
 
-		Expect(a.Readv(r, ones(iovMax+1)...)).To(FailWith(unix.EINVAL))
+		Expect(a.Readv(r, singles(iovMax+1)...)).To(FailWith(unix.EINVAL))
 		untouched(a, r)
 	})
 
@@ -358,7 +358,7 @@ var _ = Describe("As many members as there may be", func() {
 		data := distinct(iovMax)
 		Must(a.Write(w, data))
 
-		Expect(a.Readv(r, ones(iovMax)...)).To(ReturnData(data))
+		Expect(a.Readv(r, singles(iovMax)...)).To(ReturnData(data))
 	})
 
 	Clause("writev.iov-max", func() {
@@ -375,7 +375,7 @@ var _ = Describe("As many members as there may be", func() {
 		data := distinct(iovMax)
 		fd, _ := fileHolding(a, "123"+string(data), unix.O_RDONLY)
 
-		Expect(a.Preadv(fd, 3, ones(iovMax)...)).To(ReturnData(data))
+		Expect(a.Preadv(fd, 3, singles(iovMax)...)).To(ReturnData(data))
 	})
 
 	Clause("pwritev.iov-max", func() {
@@ -393,7 +393,7 @@ var _ = Describe("As many members as there may be", func() {
 		data := distinct(iovMax)
 		Must(a.Write(w, data))
 
-		Expect(a.Preadv2(r, -1, 0, ones(iovMax)...)).To(ReturnData(data))
+		Expect(a.Preadv2(r, -1, 0, singles(iovMax)...)).To(ReturnData(data))
 	})
 
 	Clause("pwritev2.iov-max", func() {

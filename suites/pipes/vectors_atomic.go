@@ -174,9 +174,11 @@ var _ = Describe("The block that a writev writes", func() {
 		ones := one.Begin().Repeat(turns).Writev(w, upper...)
 		twos := two.Begin().Repeat(turns).Writev(w, lower...)
 		data := readExactly(reader, r, turns*(len(upperBlock)+len(lowerBlock)))
-		Expect(blocks(data, upperBlock, lowerBlock)).Error().NotTo(HaveOccurred())
-		Expect(ones.Count()).To(Equal(turns))
-		Expect(twos.Count()).To(Equal(turns))
+		uppers, lowers, err := blocks(data, upperBlock, lowerBlock)
+		Expect(err).NotTo(HaveOccurred())
+		Expect([]int{uppers, lowers}).To(Equal([]int{turns, turns}))
+		eachWhole(ones, upperBlock)
+		eachWhole(twos, lowerBlock)
 	})
 
 	Clause("writev.atomic-beside-write", func() {
@@ -187,8 +189,10 @@ var _ = Describe("The block that a writev writes", func() {
 		vectors := one.Begin().Repeat(turns).Writev(w, upper...)
 		plain := two.Begin().Repeat(10*turns).Write(w, []byte("abc"))
 		data := readExactly(reader, r, turns*len(upperBlock)+10*turns*3)
-		Expect(blocks(data, upperBlock, []byte("abc"))).Error().NotTo(HaveOccurred())
-		Expect(vectors.Count()).To(Equal(turns))
+		uppers, _, err := blocks(data, upperBlock, []byte("abc"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(uppers).To(Equal(turns))
+		eachWhole(vectors, upperBlock)
 		Must(plain)
 	})
 
@@ -225,11 +229,19 @@ var _ = Describe("The block that a writev writes", func() {
 	})
 })
 
+// eachWhole judges the results of a writer's turns.
+func eachWhole(call *actor.Call, block []byte) {
+	GinkgoHelper()
+	Expect(call).To(Return(len(block)))
+	Expect(call.Count()).To(Equal(turns))
+	Expect(call.Total()).To(Equal(turns * len(block)))
+}
+
 // bothWhole judges the file that two writers have raced to fill with their blocks.
 func bothWhole(a *actor.Actor, path string, ones, twos *actor.Call) {
 	GinkgoHelper()
-	Expect(ones.Count()).To(Equal(turns), "%v", ones)
-	Expect(twos.Count()).To(Equal(turns), "%v", twos)
+	eachWhole(ones, upperBlock)
+	eachWhole(twos, lowerBlock)
 	uppers, lowers, err := blocks([]byte(a.ReadFile(path)), upperBlock, lowerBlock)
 	Expect(err).NotTo(HaveOccurred())
 	Expect([]int{uppers, lowers}).To(Equal([]int{turns, turns}))
