@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ipcspec/ipcspec/harness"
 )
 
 // Exit codes of every command.
@@ -35,6 +37,9 @@ func (e *exitError) Error() string {
 func (e *exitError) Unwrap() error { return e.err }
 
 func main() {
+	if harness.InWorker() {
+		os.Exit(harness.RunWorker())
+	}
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -79,7 +84,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newList(), newShow(), newCoverage(), newVersion())
+	root.AddCommand(newRun(), newReport(), newList(), newShow(), newCoverage(), newVersion())
 	return root
 }
 
