@@ -77,16 +77,40 @@ func TestCoverSuites(t *testing.T) {
 	if _, err := catalogue.Cover(testChecks, "sysv", "pip"); err == nil || err.Error() != `no suite "pip": suites are pipes, sysv` {
 		t.Errorf("the error is %v", err)
 	}
-	// A page counts for the suite that has a file about it, whatever the index says.
-	moved, err := load(testIndex(t), "events", file(head+"clauses:\n"+clauseYAML("pipe.x")))
+}
+
+// A page's statements count for its suite in the index; a suite that has a file about a page of
+// another one has only its clauses there.
+func TestCoverGuest(t *testing.T) {
+	suites := twoSuites()
+	suites["events"] = file(head + "clauses:\n" + clauseYAML("pipe.x", "cites: [pipe.7:DESC:00000003.2]"))
+	guest, err := loadAll(testIndex(t), suites)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c, err = moved.Cover(nil, "events"); err != nil || c.Total.Statements != 6 || c.Total.Cited != 1 {
-		t.Errorf("the coverage of events is %+v, %v", c, err)
+	c, err := guest.Cover(testChecks, "events", "pipes")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if c, err = moved.Cover(nil, "pipes"); err != nil || c.Total.Statements != 2 || c.Total.Left != 2 {
-		t.Errorf("what is left to pipes is %+v, %v", c, err)
+	events, pipe := c.Suites[0].Pages, c.Suites[1].Pages[1]
+	if want := (PageCoverage{Page: "pipe.7", File: "suites/events/pipe.7.yaml", Home: "pipes", Unchecked: []string{"pipe.x"},
+		Tally: Tally{CitedPercent: 100, Disposed: disposed(), Clauses: 1, Untested: 1}}); len(events) != 1 || !reflect.DeepEqual(events[0], want) {
+		t.Errorf("the coverage in events is %+v, want %+v", events, want)
+	}
+	if pipe.Statements != 6 || pipe.Cited != 2 || pipe.Left != 0 || pipe.Clauses != 3 || pipe.Home != "" {
+		t.Errorf("the coverage in pipes is %+v", pipe)
+	}
+	var out bytes.Buffer
+	if err := c.WriteText(&out); err != nil || !strings.Contains(out.String(), " -  pipe(7), statements in suite pipes\n") {
+		t.Errorf("the table is\n%s, %v", out.String(), err)
+	}
+	// Where only another suite has a file, the statements still count at home.
+	moved, err := load(testIndex(t), "events", suites["events"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = moved.Cover(nil, "pipes"); err != nil || c.Total.Statements != 8 || c.Total.Cited != 1 || c.Total.Left != 5 || c.Total.Clauses != 0 {
+		t.Errorf("the coverage in pipes is %+v, %v", c.Total, err)
 	}
 }
 
