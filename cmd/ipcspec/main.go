@@ -49,7 +49,11 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.Execute()
+	return exitCode(root.Execute(), stderr)
+}
+
+// exitCode gives the code that a command's error stands for, and says on stderr what it has to say.
+func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
