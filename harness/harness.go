@@ -98,25 +98,32 @@ func Checks() map[string][]spec.Location {
 	return checks
 }
 
-// Problems returns what is wrong between the specs and the catalogue, one line each: specs that
-// name an unknown clause, clauses without a spec.
+// Problems returns what is wrong between the specs and the catalogue, one line each, such as specs
+// that name an unknown clause. A clause without a spec is untested, which is no problem here.
 func Problems() []string {
 	preview()
-	return problems(true)
-}
-
-// problems is Problems when the tree of specs has been built already.
-func problems(references bool) []string {
 	all, err := Catalogue() // before the lock, which it takes as well
+	if err == nil {
+		err = all.CheckReferences()
+	}
 	registry.Lock()
 	defer registry.Unlock()
 	found := slices.Clone(registry.problems)
-	if err == nil && references {
-		err = all.CheckReferences()
-	}
 	if err != nil {
-		return append(found, strings.Split(err.Error(), "\n")...)
+		found = append(found, strings.Split(err.Error(), "\n")...)
 	}
+	return found
+}
+
+// unused returns the clauses that no spec names, a line each. The tree of specs is there already.
+func unused() []string {
+	all, err := Catalogue()
+	if err != nil {
+		return nil
+	}
+	registry.Lock()
+	defer registry.Unlock()
+	var found []string
 	for _, clause := range all.Clauses() {
 		if len(registry.checks[clause.ID]) == 0 {
 			found = append(found, fmt.Sprintf("%s: the clause %s has no spec: write one, or remove the clause", clause.Source, clause.ID))
@@ -129,8 +136,8 @@ var preview = sync.OnceValue(func() ginkgo.Report {
 	return ginkgo.PreviewSpecs("ipcspec")
 })
 
-// Labels returns, for each clause that has specs, the labels of each of them.
-func Labels() map[string][][]string {
+// SpecLabels returns, for each clause that has specs, the labels of each of them.
+func SpecLabels() map[string][][]string {
 	labels := map[string][][]string{}
 	for _, s := range preview().SpecReports {
 		of := s.Labels()

@@ -71,7 +71,8 @@ func gather() error {
 			company.err = err
 			return
 		}
-		company.mark = "ipcspec-actor:" + hex.EncodeToString(nonce[:])
+		// IPCSPEC_TAG helps those who look for a certain run's actors in the list of processes.
+		company.mark = "ipcspec-actor:" + os.Getenv("IPCSPEC_TAG") + ":" + hex.EncodeToString(nonce[:])
 		if company.keeper, company.err = keeper.Start(company.mark); company.err != nil {
 			return
 		}

@@ -59,9 +59,15 @@ func Local(ctx context.Context, o Options) (report.Results, error) {
 	if err != nil {
 		return report.Results{}, err
 	}
-	var ids []string
+	var ids, specs []string // a clause that has no spec is untested
+	labels := harness.SpecLabels()
 	for _, c := range selected {
 		ids = append(ids, c.ID)
+		for _, of := range labels[c.ID] {
+			if o.matches(of) {
+				specs = append(specs, c.ID)
+			}
+		}
 	}
 	d := &director{
 		options: o,
@@ -72,7 +78,7 @@ func Local(ctx context.Context, o Options) (report.Results, error) {
 				Command: o.Command, Selection: o.words(), Seed: o.Seed, Procs: o.Procs,
 				TimeoutScale: o.TimeoutScale, Disposable: o.Disposable,
 			},
-			Selected: ids,
+			Suites: suitesOf(selected), Selected: specs,
 		},
 		progress: report.NewProgress(o.Progress, len(ids)),
 		silence:  time.Duration(120 * float64(time.Second) * max(o.TimeoutScale, 1)),
@@ -109,18 +115,36 @@ func selection(o Options) ([]*spec.Clause, error) {
 	if err != nil || o.LabelFilter == "" {
 		return clauses, err
 	}
-	matches, err := types.ParseLabelFilter(o.LabelFilter)
-	if err != nil {
+	if _, err := types.ParseLabelFilter(o.LabelFilter); err != nil {
 		return nil, fmt.Errorf("--label-filter %q: %s: see ginkgo's documentation of label filters", o.LabelFilter, firstLine(err.Error()))
 	}
-	labels := harness.Labels()
+	labels := harness.SpecLabels()
 	clauses = slices.DeleteFunc(slices.Clone(clauses), func(c *spec.Clause) bool {
-		return !slices.ContainsFunc(labels[c.ID], matches)
+		return !slices.ContainsFunc(labels[c.ID], o.matches)
 	})
 	if len(clauses) == 0 {
 		return nil, fmt.Errorf("--label-filter %q selects no clause: ipcspec list shows what there is", o.LabelFilter)
 	}
 	return clauses, nil
+}
+
+// matches says whether the label filter, which is in order, matches a spec's labels.
+func (o Options) matches(labels []string) bool {
+	if o.LabelFilter == "" {
+		return true
+	}
+	matches, err := types.ParseLabelFilter(o.LabelFilter)
+	return err == nil && matches(labels)
+}
+
+func suitesOf(clauses []*spec.Clause) []string {
+	var suites []string
+	for _, c := range clauses {
+		if !slices.Contains(suites, c.Suite) {
+			suites = append(suites, c.Suite)
+		}
+	}
+	return suites
 }
 
 func firstLine(s string) string {
