@@ -26,6 +26,28 @@ var _ = Describe("A FIFO", func() {
 		Expect(reader.Read(r, 10)).To(ReturnData("hello"))
 	})
 
+	Clause("pipe.fifo-other-user", func() {
+		path := actor.TempDir() + "/fifo"
+		maker, other := actor.New(), actor.New()
+		Must(maker.Mkfifo(path, 0o600))
+		r := Must(maker.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0))
+		w := Must(maker.Open(path, unix.O_WRONLY, 0))
+		other.BecomeUser(FreshUser())
+
+		Expect(other.Open(path, unix.O_RDONLY, 0)).To(FailWith(unix.EACCES))
+		Expect(other.Open(path, unix.O_WRONLY, 0)).To(FailWith(unix.EACCES))
+		Must(maker.Chmod(path, 0o606))
+		openToRead := other.Open(path, unix.O_RDONLY, 0)
+		Expect(openToRead).To(ReturnFD())
+		openToWrite := other.Open(path, unix.O_WRONLY, 0)
+		Expect(openToWrite).To(ReturnFD())
+
+		Must(maker.Write(w, []byte("down")))
+		Expect(other.Read(openToRead.Value(), 10)).To(ReturnData("down"))
+		Must(other.Write(openToWrite.Value(), []byte("up")))
+		Expect(maker.Read(r, 10)).To(ReturnData("up"))
+	})
+
 	Clause("pipe.fifo-permission-needed", func() {
 		path := actor.TempDir() + "/fifo"
 		a := actor.New()

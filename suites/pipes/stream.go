@@ -31,8 +31,11 @@ var _ = Describe("A pipe as a stream of bytes", func() {
 
 	Clause("pipe.new-pipe-is-separate", func() {
 		a := actor.New()
-		r1, w1 := a.Pipe(unix.O_NONBLOCK)
-		r2, w2 := a.Pipe(unix.O_NONBLOCK)
+		one, other := a.Pipe2(unix.O_NONBLOCK), a.Pipe2(unix.O_NONBLOCK)
+		Expect(one).To(Return(0))
+		Expect(other).To(Return(0))
+		r1, w1 := one.FDs()
+		r2, w2 := other.FDs()
 
 		Expect(a.Write(w1, []byte("one"))).To(Return(3))
 		Expect(a.Read(r2, 10)).To(FailWith(unix.EAGAIN))
@@ -195,14 +198,14 @@ var _ = Describe("A pipe as a stream of bytes", func() {
 		r, w := a.Pipe(0)
 
 		Expect(a.Fcntl(w, unix.F_SETFL, unix.O_DIRECT)).To(Return(0))
-		Must(a.Write(w, []byte("ab")))
-		Must(a.Write(w, []byte("cd")))
+		Expect(a.Write(w, []byte("ab"))).To(Return(2))
+		Expect(a.Write(w, []byte("cd"))).To(Return(2))
 		Expect(a.Read(r, 10)).To(ReturnData("ab"))
 		Expect(a.Read(r, 10)).To(ReturnData("cd"))
 
 		Expect(a.Fcntl(w, unix.F_SETFL, 0)).To(Return(0))
-		Must(a.Write(w, []byte("ab")))
-		Must(a.Write(w, []byte("cd")))
+		Expect(a.Write(w, []byte("ab"))).To(Return(2))
+		Expect(a.Write(w, []byte("cd"))).To(Return(2))
 		Expect(a.Read(r, 10)).To(ReturnData("abcd"))
 	})
 
