@@ -107,10 +107,10 @@ func Problems() []string {
 
 // problems is Problems when the tree of specs has been built already.
 func problems(references bool) []string {
+	all, err := Catalogue() // before the lock, which it takes as well
 	registry.Lock()
 	defer registry.Unlock()
 	found := slices.Clone(registry.problems)
-	all, err := Catalogue()
 	if err == nil && references {
 		err = all.CheckReferences()
 	}
@@ -125,9 +125,23 @@ func problems(references bool) []string {
 	return found
 }
 
-var preview = sync.OnceFunc(func() {
-	ginkgo.PreviewSpecs("ipcspec")
+var preview = sync.OnceValue(func() ginkgo.Report {
+	return ginkgo.PreviewSpecs("ipcspec")
 })
+
+// Labels returns, for each clause that has specs, the labels of each of them.
+func Labels() map[string][][]string {
+	labels := map[string][][]string{}
+	for _, s := range preview().SpecReports {
+		of := s.Labels()
+		for _, label := range of {
+			if _, ok := registry.checks[label]; ok {
+				labels[label] = append(labels[label], of)
+			}
+		}
+	}
+	return labels
+}
 
 // Clause names the clause that body checks. It stands where ginkgo's It would. Between the id and
 // the body there may be a string that tells several specs of one clause apart, and ginkgo's

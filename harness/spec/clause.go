@@ -123,7 +123,8 @@ type Disposition struct {
 	Source    Location `json:"source"`
 }
 
-// Page is what one file of the catalogue says about one manual page.
+// Page is what one file of the catalogue says about one manual page. Several suites may have a file
+// about the same page, as with poll(2), each for what its mechanism does there.
 type Page struct {
 	Name         string         // pipe.7
 	Suite        string         // the suite whose folder has the file
