@@ -129,8 +129,8 @@ var preview = sync.OnceValue(func() ginkgo.Report {
 	return ginkgo.PreviewSpecs("ipcspec")
 })
 
-// Labels returns, for each clause that has specs, the labels of each of them.
-func Labels() map[string][][]string {
+// SpecLabels returns, for each clause that has specs, the labels of each of them.
+func SpecLabels() map[string][][]string {
 	labels := map[string][][]string{}
 	for _, s := range preview().SpecReports {
 		of := s.Labels()

@@ -113,7 +113,7 @@ func selection(o Options) ([]*spec.Clause, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--label-filter %q: %s: see ginkgo's documentation of label filters", o.LabelFilter, firstLine(err.Error()))
 	}
-	labels := harness.Labels()
+	labels := harness.SpecLabels()
 	clauses = slices.DeleteFunc(slices.Clone(clauses), func(c *spec.Clause) bool {
 		return !slices.ContainsFunc(labels[c.ID], matches)
 	})
