@@ -2,7 +2,6 @@ package pipes
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -115,8 +114,6 @@ func countUp(n int) string {
 
 // Flags that are not defined: the highest bits, which will be defined last.
 var undefinedSpliceFlags = []uint{1 << 31, 1 << 30, 1<<31 | unix.SPLICE_F_NONBLOCK}
-
-var page = os.Getpagesize()
 
 var _ = Describe("What splice transfers", func() {
 	Clause("splice.pipe-to-pipe", func() {
