@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -244,14 +245,23 @@ func Summarise(journal, results, junit string) error {
 	}
 	folded := report.Fold(lines, clauses)
 	if results != "" {
-		if err := report.WriteResults(results, folded); err != nil {
+		if err := folded.WriteResults(results); err != nil {
 			return err
 		}
 	}
 	if junit != "" {
-		return report.WriteJUnit(junit, folded)
+		return WriteJUnit(junit, folded)
 	}
 	return nil
+}
+
+// WriteJUnit writes results as a JUnit file.
+func WriteJUnit(path string, results report.Results) error {
+	var text bytes.Buffer
+	if err := report.WriteJUnit(&text, results); err != nil {
+		return err
+	}
+	return os.WriteFile(path, text.Bytes(), 0o666)
 }
 
 // ClauseInfos returns what a report says of the given clauses, of all where ids is nil.

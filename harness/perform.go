@@ -205,7 +205,7 @@ func conclude(r ginkgo.SpecReport) {
 		o.Verdict, o.Fault = report.Unresolved, "the spec panicked: "+oneLine(r.Failure.ForwardedPanic)+" at "+place(r.Failure.Location)
 	case r.State.Is(types.SpecStateTimedout):
 		o.Verdict, o.Fault = report.Unresolved, fmt.Sprintf("the spec hung in its own code for %v", specLimit())
-	case r.State.Is(types.SpecStateInterrupted, types.SpecStateAborted):
+	case r.State.Is(types.SpecStateInterrupted | types.SpecStateAborted):
 		o.Verdict, o.Reason = report.Unresolved, "the run was interrupted while this clause was being checked"
 		interrupted.Store(true)
 	default:

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/ipcspec/ipcspec/harness/spec"
+)
+
+// What the commands are about. They are variables so that tests can set them.
+var (
+	// loadCatalogue gives the clauses of all suites.
+	loadCatalogue = func() (*spec.Catalogue, error) { return spec.Join() }
+	// checks gives, by clause id, where its specs are.
+	checks = func() map[string][]spec.Location { return nil }
+)
+
+// wholeCatalogue gives the clauses of all suites, references between the suites checked.
+func wholeCatalogue() (*spec.Catalogue, error) {
+	catalogue, err := loadCatalogue()
+	if err == nil {
+		err = catalogue.CheckReferences()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the catalogue has faults:\n%w", err)
+	}
+	return catalogue, nil
+}
