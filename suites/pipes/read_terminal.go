@@ -1,6 +1,8 @@
 package pipes
 
 import (
+	"fmt"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
@@ -14,8 +16,10 @@ import (
 func terminal(a *actor.Actor, flags int) (master, slave int) {
 	master = Must(a.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0))
 	Must(a.Ioctl(master, unix.TIOCSPTLCK, a.Alloc(4)))
-	// By the master and not by name: the name is only good where devpts is mounted at /dev/pts.
-	return master, Must(a.Ioctl(master, unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|flags))
+	number := a.Alloc(4)
+	Must(a.Ioctl(master, unix.TIOCGPTN, number))
+	name := fmt.Sprintf("/dev/pts/%d", number.Uint32(0))
+	return master, Must(a.Open(name, unix.O_RDWR|unix.O_NOCTTY|flags, 0))
 }
 
 // controlled makes an actor whose controlling terminal is a new one with a line of input, and whose
