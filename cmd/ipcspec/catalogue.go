@@ -3,15 +3,19 @@ package main
 import (
 	"fmt"
 
+	"github.com/ipcspec/ipcspec/harness"
 	"github.com/ipcspec/ipcspec/harness/spec"
+
+	// The suites register themselves.
+	_ "github.com/ipcspec/ipcspec/suites/pipes"
 )
 
 // What the commands are about. They are variables so that tests can set them.
 var (
 	// loadCatalogue gives the clauses of all suites.
-	loadCatalogue = func() (*spec.Catalogue, error) { return spec.Join() }
+	loadCatalogue = harness.Catalogue
 	// checks gives, by clause id, where its specs are.
-	checks = func() map[string][]spec.Location { return nil }
+	checks = harness.Checks
 )
 
 // wholeCatalogue gives the clauses of all suites, references between the suites checked.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ipcspec/ipcspec/harness"
 )
 
 // Exit codes of every command.
@@ -35,6 +37,9 @@ func (e *exitError) Error() string {
 func (e *exitError) Unwrap() error { return e.err }
 
 func main() {
+	if harness.InWorker() {
+		os.Exit(harness.RunWorker())
+	}
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -44,7 +49,11 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.Execute()
+	return exitCode(root.Execute(), stderr)
+}
+
+// exitCode gives the code that a command's error stands for, and says on stderr what it has to say.
+func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
@@ -79,7 +88,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newList(), newShow(), newCoverage(), newVersion())
+	root.AddCommand(newRun(), newReport(), newList(), newShow(), newCoverage(), newVersion())
 	return root
 }
 

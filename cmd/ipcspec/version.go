@@ -20,7 +20,7 @@ func newVersion() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "ipcspec %s\n%s %s/%s\n%s\n%d suites, %d clauses\n",
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "ipcspec %s\n%s %s/%s\n%s\nsuites %d, clauses %d\n",
 				buildVersion(debug.ReadBuildInfo()), runtime.Version(), runtime.GOOS, runtime.GOARCH,
 				spec.Edition, len(catalogue.Suites()), len(catalogue.Clauses()))
 			return err

@@ -24,11 +24,13 @@ type SuiteCoverage struct {
 	Total Tally          `json:"total"`
 }
 
-// PageCoverage is the coverage of one page. A page without a file in the catalogue is left over as
-// a whole, and counts for the suite that the index of statements gives it to.
+// PageCoverage is the coverage of one page. Its statements count for the suite that the index gives
+// it to, whatever suites cite them; without any cite or disposition they are all left over. In
+// another suite that has a file about the page only the clauses of that file count.
 type PageCoverage struct {
 	Page string `json:"page"`           // pipe.7
-	File string `json:"file,omitempty"` // suites/pipes/pipe.7.yaml; empty if there is none
+	File string `json:"file,omitempty"` // suites/pipes/pipe.7.yaml; empty if the suite has none
+	Home string `json:"home,omitempty"` // the suite for which the statements count, if it is another one
 	Tally
 	LeftOver  []string `json:"left_over,omitempty"` // ids of the statements that Left counts, in page order
 	Unchecked []string `json:"unchecked,omitempty"` // ids of the clauses without a spec, in file order
@@ -85,14 +87,22 @@ func (t *Tally) rate() {
 // without a location has none. An unknown suite is an error.
 func (c *Catalogue) Cover(checks map[string][]Location, suites ...string) (*Coverage, error) {
 	pages := map[string][]PageCoverage{}
-	filed := map[string]bool{}
+	atHome := map[string]bool{}
 	for _, page := range c.pages {
-		filed[page.Name] = true
-		pages[page.Suite] = append(pages[page.Suite], c.coverPage(page, checks))
+		p := coverClauses(page, checks)
+		if home := c.home(page.Name); home == page.Suite {
+			atHome[page.Name] = true
+			c.coverStatements(&p)
+		} else {
+			p.Home = home
+		}
+		pages[page.Suite] = append(pages[page.Suite], p)
 	}
 	for _, name := range c.index.Pages() {
-		if suite := c.index.Page(name)[0].Suite; !filed[name] {
-			pages[suite] = append(pages[suite], c.coverPage(&Page{Name: name}, checks))
+		if !atHome[name] {
+			p := PageCoverage{Page: name, Tally: newTally()}
+			c.coverStatements(&p)
+			pages[c.home(name)] = append(pages[c.home(name)], p)
 		}
 	}
 	for _, suite := range suites {
@@ -116,9 +126,25 @@ func (c *Catalogue) Cover(checks map[string][]Location, suites ...string) (*Cove
 	return coverage, nil
 }
 
-func (c *Catalogue) coverPage(page *Page, checks map[string][]Location) PageCoverage {
+// home gives the suite that the index gives a page to.
+func (c *Catalogue) home(page string) string { return c.index.Page(page)[0].Suite }
+
+func coverClauses(page *Page, checks map[string][]Location) PageCoverage {
 	p := PageCoverage{Page: page.Name, File: page.File, Tally: newTally()}
-	for _, s := range c.index.Page(page.Name) {
+	for _, clause := range page.Clauses {
+		p.Clauses++
+		if len(checks[clause.ID]) > 0 {
+			p.Checked++
+		} else {
+			p.Untested++
+			p.Unchecked = append(p.Unchecked, clause.ID)
+		}
+	}
+	return p
+}
+
+func (c *Catalogue) coverStatements(p *PageCoverage) {
+	for _, s := range c.index.Page(p.Page) {
 		p.Statements++
 		cited := len(c.citedBy[s.ID]) > 0
 		if s.Class != Normative {
@@ -137,17 +163,7 @@ func (c *Catalogue) coverPage(page *Page, checks map[string][]Location) PageCove
 			p.LeftOver = append(p.LeftOver, s.ID)
 		}
 	}
-	for _, clause := range page.Clauses {
-		p.Clauses++
-		if len(checks[clause.ID]) > 0 {
-			p.Checked++
-		} else {
-			p.Untested++
-			p.Unchecked = append(p.Unchecked, clause.ID)
-		}
-	}
 	p.rate()
-	return p
 }
 
 // Brief gives the coverage without the lists of ids.
@@ -172,7 +188,11 @@ func (c *Coverage) WriteText(w io.Writer) error {
 	fmt.Fprintf(table, "clauses\twith spec\tstatements\tnormative\tcited\t%s\tleft\tcited %%\t  %s\n", strings.Join(kindNames(), "\t"), c.Edition)
 	for _, s := range c.Suites {
 		for _, p := range s.Pages {
-			p.Tally.row(table, PageTitle(p.Page))
+			name := PageTitle(p.Page)
+			if p.Home != "" {
+				name += ", statements in suite " + p.Home
+			}
+			p.Tally.row(table, name)
 		}
 		s.Total.row(table, "suite "+s.Suite)
 	}
@@ -204,7 +224,11 @@ func (t Tally) row(w io.Writer, name string) {
 	for _, kind := range Kinds() {
 		fmt.Fprintf(w, "%d\t", t.Disposed[kind])
 	}
-	fmt.Fprintf(w, "%d\t%.1f\t  %s\n", t.Left, t.CitedPercent, name)
+	percent := "-"
+	if t.Normative > 0 {
+		percent = fmt.Sprintf("%.1f", t.CitedPercent)
+	}
+	fmt.Fprintf(w, "%d\t%s\t  %s\n", t.Left, percent, name)
 }
 
 // WriteJSON writes the coverage as one JSON object.

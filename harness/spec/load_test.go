@@ -34,7 +34,7 @@ sysv	msgop.2:ERR:00000002	normative	Errors	ENOMSG
 
 const head = "page: pipe(7)\nedition: man-pages 6.20\n"
 
-// clause makes the YAML of a clause that has everything it must have, and lines of its own.
+// clauseYAML makes the YAML of a clause that has everything it must have, and lines of its own.
 func clauseYAML(id string, more ...string) string {
 	fields := map[string]string{
 		"text":     "text: Something holds.",
