@@ -107,7 +107,7 @@ var _ = Describe("Descriptor flags", func() {
 		a := actor.New()
 		r, _ := a.Pipe(0)
 		Must(a.Close(r))
-		for _, fd := range append([]int{r}, notOpen...) {
+		for _, fd := range append([]int{r}, unusedNumbers...) {
 			Expect(a.Fcntl(fd, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
 			Expect(a.Fcntl(fd, unix.F_SETFD, unix.FD_CLOEXEC)).To(FailWith(unix.EBADF))
 		}
@@ -132,6 +132,19 @@ var _ = Describe("execve", func() {
 			Expect(fdFlags(a, fd)).To(FailWith(unix.EBADF), "descriptor %d", fd)
 			Expect(a.Read(fd, 1)).To(FailWith(unix.EBADF), "descriptor %d", fd)
 		}
+	})
+
+	Clause("getfd.exec-closes", "called by another thread than the first", func() {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		marked := Must(a.Dup(w))
+		setCloexec(a, marked)
+		thread := a.Thread()
+
+		thread.Exec()
+		Expect(fdFlags(thread, marked)).To(FailWith(unix.EBADF))
+		Expect(thread.Write(w, oneByte)).To(Return(1))
+		Expect(thread.Read(r, 2)).To(ReturnData(oneByte))
 	})
 
 	Clause("getfd.exec-keeps", func() {

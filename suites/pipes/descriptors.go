@@ -35,8 +35,8 @@ func use(a *actor.Actor, n int) (r, w int) {
 // limitNumbers sets RLIMIT_NOFILE.
 func limitNumbers(a *actor.Actor, n uint64) { a.SetRlimit(unix.RLIMIT_NOFILE, n) }
 
-// notOpen are numbers that are not those of open descriptors in a process that has few.
-var notOpen = []int{77, 1000, -1, math.MaxInt32, math.MinInt32}
+// unusedNumbers are numbers of no open descriptor in a process that has few.
+var unusedNumbers = []int{77, 1000, -1, math.MaxInt32, math.MinInt32}
 
 // dupOps are the two operations of fcntl that duplicate.
 var dupOps = map[string]int{"F_DUPFD": unix.F_DUPFD, "F_DUPFD_CLOEXEC": unix.F_DUPFD_CLOEXEC}
@@ -245,7 +245,7 @@ var _ = Describe("dup", func() {
 	Clause("dup.ebadf", func() {
 		a := actor.New()
 		r, w := a.Pipe(0)
-		for _, fd := range notOpen {
+		for _, fd := range unusedNumbers {
 			Expect(a.Dup(fd)).To(FailWith(unix.EBADF))
 		}
 		Must(a.Close(r))
@@ -387,6 +387,7 @@ var _ = Describe("dup2", func() {
 
 	Clause("dup2.never-taken", func() {
 		a := actor.New()
+		limitNumbers(a, 1024)
 		r, w := a.Pipe(0)
 		target := Must(a.Dup(w))
 		thread := a.Thread()
@@ -411,7 +412,7 @@ var _ = Describe("dup2", func() {
 	Clause("dup2.bad-oldfd", func() {
 		a := actor.New()
 		r, _ := a.Pipe(0)
-		for _, fd := range notOpen {
+		for _, fd := range unusedNumbers {
 			Expect(a.Dup2(fd, r)).To(FailWith(unix.EBADF))
 			Expect(a.Dup2(fd, 9)).To(FailWith(unix.EBADF))
 		}
@@ -423,7 +424,7 @@ var _ = Describe("dup2", func() {
 		a := actor.New()
 		r, w := a.Pipe(0)
 		setCloexec(a, w)
-		for _, fd := range notOpen {
+		for _, fd := range unusedNumbers {
 			Expect(a.Dup2(fd, w)).To(FailWith(unix.EBADF))
 			Expect(fdFlags(a, w)).To(Return(unix.FD_CLOEXEC))
 			Expect(a.Write(w, oneByte)).To(Return(1))
@@ -434,7 +435,7 @@ var _ = Describe("dup2", func() {
 	Clause("dup2.bad-oldfd-newfd-unused", func() {
 		a := actor.New()
 		r, _ := a.Pipe(0)
-		for _, fd := range notOpen {
+		for _, fd := range unusedNumbers {
 			for _, unused := range []int{2, 50, 300} {
 				Expect(a.Dup2(fd, unused)).To(FailWith(unix.EBADF))
 				Expect(fdFlags(a, unused)).To(FailWith(unix.EBADF))
@@ -478,7 +479,7 @@ var _ = Describe("dup2", func() {
 	Clause("dup2.same-number-not-open", func() {
 		a := actor.New()
 		r, _ := a.Pipe(0)
-		for _, fd := range notOpen {
+		for _, fd := range unusedNumbers {
 			Expect(a.Dup2(fd, fd)).To(FailWith(unix.EBADF))
 		}
 		Must(a.Close(r))
@@ -679,7 +680,7 @@ var _ = Describe("dup3", func() {
 	Clause("dup3.same-number-not-open", func() {
 		a := actor.New()
 		a.Pipe(0)
-		for _, fd := range notOpen {
+		for _, fd := range unusedNumbers {
 			Expect(a.Dup3(fd, fd, 0)).To(FailWith(unix.EINVAL))
 			Expect(a.Dup3(fd, fd, unix.O_CLOEXEC)).To(FailWith(unix.EINVAL))
 		}
@@ -710,7 +711,7 @@ var _ = Describe("dup3", func() {
 	Clause("dup3.bad-oldfd", func() {
 		a := actor.New()
 		r, w := a.Pipe(0)
-		for _, fd := range notOpen {
+		for _, fd := range unusedNumbers {
 			for _, flags := range []int{0, unix.O_CLOEXEC} {
 				Expect(a.Dup3(fd, w, flags)).To(FailWith(unix.EBADF))
 				Expect(fdFlags(a, w)).To(Return(0))
@@ -936,7 +937,7 @@ var _ = Describe("F_DUPFD", func() {
 		a := actor.New()
 		r, _ := a.Pipe(0)
 		for _, op := range dupOps {
-			for _, fd := range notOpen {
+			for _, fd := range unusedNumbers {
 				Expect(a.Fcntl(fd, op, 0)).To(FailWith(unix.EBADF))
 			}
 		}
@@ -994,7 +995,7 @@ var _ = Describe("fcntl", func() {
 		_, w := a.Pipe(unix.O_NONBLOCK | unix.O_CLOEXEC)
 		Expect(a.Fcntl(w, unix.F_DUPFD, 5)).To(Return(5))
 		Expect(a.Fcntl(w, unix.F_GETFD, 0)).To(Return(unix.FD_CLOEXEC))
-		Expect(a.Fcntl(w, unix.F_GETFL, 0)).To(Return(unix.O_WRONLY | unix.O_NONBLOCK))
+		Expect(statusFlags(a, w)).To(Equal(unix.O_WRONLY | unix.O_NONBLOCK))
 		Expect(a.Fcntl(w, unix.F_GETPIPE_SZ, 0)).To(Return(a.Fill(w)))
 		Expect(a.Fcntl(w, unix.F_SETFD, unix.FD_CLOEXEC)).To(Return(0))
 		Expect(a.Fcntl(w, unix.F_SETFL, unix.O_NONBLOCK)).To(Return(0))
@@ -1032,7 +1033,7 @@ var _ = Describe("fcntl", func() {
 		a := actor.New()
 		a.Pipe(0)
 		for _, c := range fcntlOps {
-			for _, fd := range notOpen {
+			for _, fd := range unusedNumbers {
 				Expect(a.Fcntl(fd, c.op, c.arg)).To(FailWith(unix.EBADF), c.name)
 			}
 		}
@@ -1054,7 +1055,7 @@ var _ = Describe("fcntl", func() {
 
 	Clause("fcntl.path-descriptor", func() {
 		a := actor.New()
-		fd := fifoPath(a)
+		fd := pathDescriptor(a)
 		Expect(a.Fcntl(fd, unix.F_GETFD, 0)).To(Return(0))
 		Expect(a.Fcntl(fd, unix.F_SETFD, unix.FD_CLOEXEC)).To(Return(0))
 		Expect(a.Fcntl(fd, unix.F_GETFD, 0)).To(Return(unix.FD_CLOEXEC))
@@ -1068,7 +1069,7 @@ var _ = Describe("fcntl", func() {
 
 	Clause("fcntl.path-descriptor-not-open-file", func() {
 		a := actor.New()
-		fd := fifoPath(a)
+		fd := pathDescriptor(a)
 		Expect(a.Fcntl(fd, unix.F_SETFL, unix.O_NONBLOCK)).To(FailWith(unix.EBADF))
 		Expect(a.Fcntl(fd, unix.F_GETPIPE_SZ, 0)).To(FailWith(unix.EBADF))
 		Expect(a.Fcntl(fd, unix.F_SETPIPE_SZ, 4096)).To(FailWith(unix.EBADF))
@@ -1112,8 +1113,8 @@ var _ = Describe("fcntl", func() {
 	})
 })
 
-// fifoPath opens a new FIFO with O_PATH.
-func fifoPath(a *actor.Actor) int {
+// pathDescriptor opens a new FIFO with O_PATH.
+func pathDescriptor(a *actor.Actor) int {
 	GinkgoHelper()
 	fifo := actor.TempDir() + "/fifo"
 	Must(a.Mkfifo(fifo, 0o600))

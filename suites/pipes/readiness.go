@@ -25,8 +25,8 @@ const (
 // noLimit is the timeout that poll, select and epoll_wait take for none.
 const noLimit = -1
 
-// page is what a slot of a pipe holds.
-var page = os.Getpagesize()
+// slotSize is what a slot of a pipe holds, a page.
+var slotSize = os.Getpagesize()
 
 // polled polls one descriptor without waiting and gives what came back for it.
 func polled(a *actor.Actor, fd, events int) int {
@@ -61,8 +61,8 @@ func readerAndWriter(flags int) (reader, writer *actor.Actor, r, w int) {
 	return reader, writer, r, w
 }
 
-// newFifo makes a FIFO and returns its path.
-func newFifo(a *actor.Actor) string {
+// emptyFIFO makes a FIFO and returns its path.
+func emptyFIFO(a *actor.Actor) string {
 	GinkgoHelper()
 	path := actor.TempDir() + "/fifo"
 	Must(a.Mkfifo(path, 0o600))
@@ -86,8 +86,8 @@ var _ = Describe("poll for reading from a pipe", func() {
 	Clause("pipe-poll.readable-until-drained", func() {
 		a := actor.New()
 		r, w := a.Pipe(0)
-		Must(a.Write(w, make([]byte, page+10)))
-		for _, n := range []int{1, page - 1, 9} {
+		Must(a.Write(w, make([]byte, slotSize+10)))
+		for _, n := range []int{1, slotSize - 1, 9} {
 			Must(a.Read(r, n))
 			Expect(polled(a, r, unix.POLLIN)).To(Equal(unix.POLLIN))
 		}
@@ -151,7 +151,7 @@ var _ = Describe("poll for reading from a pipe", func() {
 
 		poll = beginPoll(writer, w, unix.POLLOUT)
 		Expect(poll).To(Block())
-		Must(reader.Read(r, page))
+		Must(reader.Read(r, slotSize))
 		expectPolled(poll, unix.POLLOUT)
 	})
 })
@@ -166,7 +166,7 @@ var _ = Describe("poll for writing to a pipe", func() {
 	Clause("pipe-poll.part-full-both", func() {
 		a := actor.New()
 		r, w := a.Pipe(0)
-		for _, n := range []int{1, page, 5 * page} {
+		for _, n := range []int{1, slotSize, 5 * slotSize} {
 			Must(a.Write(w, make([]byte, n)))
 			poll := a.Poll(noLimit, actor.PollFD{FD: r, Events: unix.POLLIN}, actor.PollFD{FD: w, Events: unix.POLLOUT})
 			Expect(poll).To(Return(2))
@@ -189,7 +189,7 @@ var _ = Describe("poll for writing to a pipe", func() {
 		Expect(polled(a, w, pollWrnorm)).To(Equal(pollWrnorm))
 		a.Fill(w)
 		Expect(polled(a, w, both)).To(BeZero())
-		Must(a.Read(r, page))
+		Must(a.Read(r, slotSize))
 		Expect(polled(a, w, both)).To(Equal(both))
 	})
 
@@ -215,7 +215,7 @@ var _ = Describe("poll for writing to a pipe", func() {
 		a := actor.New()
 		r, w := a.Pipe(0)
 		a.Fill(w)
-		Must(a.Read(r, page))
+		Must(a.Read(r, slotSize))
 		Expect(polled(a, w, unix.POLLOUT)).To(Equal(unix.POLLOUT))
 		const pipeBuf = 4096
 		Expect(a.Write(w, make([]byte, pipeBuf))).To(Return(pipeBuf))
@@ -224,12 +224,12 @@ var _ = Describe("poll for writing to a pipe", func() {
 	Clause("pipe-poll.large-write-blocks", func() {
 		reader, writer, r, w := readerAndWriter(0)
 		n := writer.Fill(w)
-		Must(reader.Read(r, page))
+		Must(reader.Read(r, slotSize))
 		Expect(polled(writer, w, unix.POLLOUT)).To(Equal(unix.POLLOUT))
-		write := writer.Begin().Write(w, make([]byte, 2*page))
+		write := writer.Begin().Write(w, make([]byte, 2*slotSize))
 		Expect(write).To(Block())
 		Must(reader.Read(r, n))
-		Expect(write).To(Return(2 * page))
+		Expect(write).To(Return(2 * slotSize))
 	})
 
 	Clause("pipe-poll.read-wakes", func() {
@@ -237,13 +237,13 @@ var _ = Describe("poll for writing to a pipe", func() {
 		writer.Fill(w)
 		poll := beginPoll(writer, w, unix.POLLOUT)
 		Expect(poll).To(Block())
-		Must(reader.Read(r, page))
+		Must(reader.Read(r, slotSize))
 		expectPolled(poll, unix.POLLOUT)
 	})
 
 	Clause("pipe-poll.grow-wakes", func() {
 		reader, writer, r, w := readerAndWriter(0)
-		Must(reader.Fcntl(r, unix.F_SETPIPE_SZ, page))
+		Must(reader.Fcntl(r, unix.F_SETPIPE_SZ, slotSize))
 		n := writer.Fill(w)
 		poll := beginPoll(writer, w, unix.POLLOUT)
 		Expect(poll).To(Block())
@@ -462,14 +462,14 @@ var _ = Describe("poll of several pipes", func() {
 var _ = Describe("poll of a FIFO", func() {
 	Clause("pipe-poll.fifo-no-writer-yet", func() {
 		a := actor.New()
-		r := Must(a.Open(newFifo(a), unix.O_RDONLY|unix.O_NONBLOCK, 0))
+		r := Must(a.Open(emptyFIFO(a), unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		Expect(polled(a, r, unix.POLLIN)).To(BeZero())
 		Expect(polled(a, r, 0)).To(BeZero())
 	})
 
 	Clause("pipe-poll.fifo-first-writer-no-wake", func() {
 		reader, writer := actor.New(), actor.New()
-		fifo := newFifo(reader)
+		fifo := emptyFIFO(reader)
 		r := Must(reader.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		poll := beginPoll(reader, r, unix.POLLIN)
 		Expect(poll).To(Block())
@@ -481,7 +481,7 @@ var _ = Describe("poll of a FIFO", func() {
 
 	Clause("pipe-poll.fifo-writer-left", func() {
 		a := actor.New()
-		fifo := newFifo(a)
+		fifo := emptyFIFO(a)
 		r := Must(a.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		for range 2 {
 			w := Must(a.Open(fifo, unix.O_WRONLY, 0))
@@ -493,7 +493,7 @@ var _ = Describe("poll of a FIFO", func() {
 
 	Clause("pipe-poll.fifo-new-reader", func() {
 		a := actor.New()
-		fifo := newFifo(a)
+		fifo := emptyFIFO(a)
 		old := Must(a.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		Must(a.Close(Must(a.Open(fifo, unix.O_WRONLY, 0))))
 		anew := Must(a.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK, 0))
@@ -503,7 +503,7 @@ var _ = Describe("poll of a FIFO", func() {
 
 	Clause("pipe-poll.fifo-reader-left", func() {
 		a := actor.New()
-		fifo := newFifo(a)
+		fifo := emptyFIFO(a)
 		r := Must(a.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		w := Must(a.Open(fifo, unix.O_WRONLY, 0))
 		for range 2 {
@@ -516,7 +516,7 @@ var _ = Describe("poll of a FIFO", func() {
 
 	Clause("pipe-poll.fifo-read-write", func() {
 		a := actor.New()
-		fd := Must(a.Open(newFifo(a), unix.O_RDWR, 0))
+		fd := Must(a.Open(emptyFIFO(a), unix.O_RDWR, 0))
 		const both = unix.POLLIN | unix.POLLOUT
 		Expect(polled(a, fd, both)).To(Equal(unix.POLLOUT))
 		Must(a.Write(fd, oneByte))
@@ -620,12 +620,12 @@ var _ = Describe("select on a pipe", func() {
 	Clause("pipe-select.page-read-writable", func() {
 		reader, writer, r, w := readerAndWriter(0)
 		n := writer.Fill(w)
-		Must(reader.Read(r, page))
+		Must(reader.Read(r, slotSize))
 		Expect(selected(writer, w, inWritefds)).To(BeTrue())
-		write := writer.Begin().Write(w, make([]byte, 2*page))
+		write := writer.Begin().Write(w, make([]byte, 2*slotSize))
 		Expect(write).To(Block())
 		Must(reader.Read(r, n))
-		Expect(write).To(Return(2 * page))
+		Expect(write).To(Return(2 * slotSize))
 	})
 
 	Clause("pipe-select.no-reader-writable", func() {
@@ -710,7 +710,7 @@ var _ = Describe("select on a pipe", func() {
 		write := actor.NewFDSet(w)
 		call := writer.Begin().Select(w+1, nil, write, nil, noLimit)
 		Expect(call).To(Block())
-		Must(reader.Read(r, page))
+		Must(reader.Read(r, slotSize))
 		Expect(call).To(Return(1))
 		Expect(write).To(Equal(actor.NewFDSet(w)))
 	})
@@ -735,7 +735,7 @@ var _ = Describe("select on a pipe", func() {
 
 		call = writer.Begin().Select(w+1, nil, actor.NewFDSet(w), nil, noLimit)
 		Expect(call).To(Block())
-		Must(reader.Read(r, page))
+		Must(reader.Read(r, slotSize))
 		Expect(call).To(Return(1))
 	})
 
@@ -768,7 +768,7 @@ var _ = Describe("select on a pipe", func() {
 
 	Clause("pipe-select.fifo-read-write", func() {
 		a := actor.New()
-		fd := Must(a.Open(newFifo(a), unix.O_RDWR, 0))
+		fd := Must(a.Open(emptyFIFO(a), unix.O_RDWR, 0))
 		expectReady := func(read, write bool) {
 			GinkgoHelper()
 			Expect(selected(a, fd, inReadfds)).To(Equal(read), "for reading")
@@ -866,7 +866,7 @@ var _ = Describe("epoll on a pipe, level-triggered", func() {
 		Expect(epoll.ready()).To(ConsistOf(event(w, unix.EPOLLOUT)))
 		a.Fill(w)
 		Expect(epoll.ready()).To(BeEmpty())
-		Must(a.Read(r, page))
+		Must(a.Read(r, slotSize))
 		Expect(epoll.ready()).To(ConsistOf(event(w, unix.EPOLLOUT)))
 	})
 
@@ -947,7 +947,7 @@ var _ = Describe("A blocked epoll_wait", func() {
 		epoll.add(w, unix.EPOLLOUT)
 		wait := epoll.begin()
 		Expect(wait).To(Block())
-		Must(reader.Read(r, page))
+		Must(reader.Read(r, slotSize))
 		expectEvent(wait, event(w, unix.EPOLLOUT))
 	})
 
@@ -1076,7 +1076,7 @@ var _ = Describe("epoll on a pipe, edge-triggered", func() {
 		for range 2 {
 			a.Fill(w)
 			Expect(epoll.ready()).To(BeEmpty())
-			Must(a.Read(r, page))
+			Must(a.Read(r, slotSize))
 			Expect(epoll.ready()).To(ConsistOf(event(w, unix.EPOLLOUT)))
 		}
 	})
@@ -1141,7 +1141,7 @@ var _ = Describe("epoll on a pipe, edge-triggered", func() {
 var _ = Describe("An epoll instance's interest list", func() {
 	Clause("pipe-epoll.duplicate-added", func() {
 		a := actor.New()
-		fd := Must(a.Open(newFifo(a), unix.O_RDWR, 0))
+		fd := Must(a.Open(emptyFIFO(a), unix.O_RDWR, 0))
 		second := Must(a.Dup(fd))
 		epoll := newInstance(a)
 		Expect(a.EpollCtl(epoll.epfd, unix.EPOLL_CTL_ADD, fd, unix.EPOLLIN, uint64(fd))).To(Return(0))
@@ -1268,7 +1268,7 @@ func listed(epoll instance) map[int]uint32 {
 var _ = Describe("epoll on a FIFO", func() {
 	Clause("pipe-epoll.fifo-no-writer-yet", func() {
 		a := actor.New()
-		fifo := newFifo(a)
+		fifo := emptyFIFO(a)
 		r := Must(a.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		epoll := newInstance(a)
 		epoll.add(r, unix.EPOLLIN)
@@ -1281,7 +1281,7 @@ var _ = Describe("epoll on a FIFO", func() {
 
 	Clause("pipe-epoll.fifo-read-write", func() {
 		a := actor.New()
-		fd := Must(a.Open(newFifo(a), unix.O_RDWR, 0))
+		fd := Must(a.Open(emptyFIFO(a), unix.O_RDWR, 0))
 		epoll := newInstance(a)
 		epoll.add(fd, unix.EPOLLIN|unix.EPOLLOUT)
 		Expect(epoll.ready()).To(ConsistOf(event(fd, unix.EPOLLOUT)))
