@@ -14,4 +14,14 @@ var probes = map[string]func() bool{
 	"CONFIG_WATCH_QUEUE": func() bool {
 		return actor.New().Pipe2(unix.O_EXCL).Errno() != unix.ENOPKG
 	},
+	// keyctl_watch_key(3) without support for it; without CONFIG_KEYS there is no keyctl at all. No
+	// pipe is given, so that nothing comes to be watched.
+	"CONFIG_KEY_NOTIFICATIONS": func() bool {
+		const watchKey = 32
+		switch actor.New().Raw(unix.SYS_KEYCTL, watchKey, unix.KEY_SPEC_PROCESS_KEYRING, -1, 0).Errno() {
+		case unix.EOPNOTSUPP, unix.ENOSYS:
+			return false
+		}
+		return true
+	},
 }
