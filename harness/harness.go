@@ -98,25 +98,32 @@ func Checks() map[string][]spec.Location {
 	return checks
 }
 
-// Problems returns what is wrong between the specs and the catalogue, one line each: specs that
-// name an unknown clause, clauses without a spec.
+// Problems returns what is wrong between the specs and the catalogue, one line each, such as specs
+// that name an unknown clause. A clause without a spec is untested, which is no problem here.
 func Problems() []string {
 	preview()
-	return problems(true)
-}
-
-// problems is Problems when the tree of specs has been built already.
-func problems(references bool) []string {
+	all, err := Catalogue() // before the lock, which it takes as well
+	if err == nil {
+		err = all.CheckReferences()
+	}
 	registry.Lock()
 	defer registry.Unlock()
 	found := slices.Clone(registry.problems)
-	all, err := Catalogue()
-	if err == nil && references {
-		err = all.CheckReferences()
-	}
 	if err != nil {
-		return append(found, strings.Split(err.Error(), "\n")...)
+		found = append(found, strings.Split(err.Error(), "\n")...)
 	}
+	return found
+}
+
+// unused returns the clauses that no spec names, a line each. The tree of specs is there already.
+func unused() []string {
+	all, err := Catalogue()
+	if err != nil {
+		return nil
+	}
+	registry.Lock()
+	defer registry.Unlock()
+	var found []string
 	for _, clause := range all.Clauses() {
 		if len(registry.checks[clause.ID]) == 0 {
 			found = append(found, fmt.Sprintf("%s: the clause %s has no spec: write one, or remove the clause", clause.Source, clause.ID))
@@ -125,9 +132,23 @@ func problems(references bool) []string {
 	return found
 }
 
-var preview = sync.OnceFunc(func() {
-	ginkgo.PreviewSpecs("ipcspec")
+var preview = sync.OnceValue(func() ginkgo.Report {
+	return ginkgo.PreviewSpecs("ipcspec")
 })
+
+// SpecLabels returns, for each clause that has specs, the labels of each of them.
+func SpecLabels() map[string][][]string {
+	labels := map[string][][]string{}
+	for _, s := range preview().SpecReports {
+		of := s.Labels()
+		for _, label := range of {
+			if _, ok := registry.checks[label]; ok {
+				labels[label] = append(labels[label], of)
+			}
+		}
+	}
+	return labels
+}
 
 // Clause names the clause that body checks. It stands where ginkgo's It would. Between the id and
 // the body there may be a string that tells several specs of one clause apart, and ginkgo's

@@ -61,8 +61,8 @@ func init() {
 const (
 	workerEnv = "IPCSPEC_WORKER"
 
-	// exitReplace is the exit code of a worker that asks for another one to go on.
-	exitReplace = 75
+	// ExitReplace is the exit code of a worker that asks for another one to go on.
+	ExitReplace = 75
 )
 
 // A Worker is the part that a process plays in a run that another process directs: it runs the
@@ -73,6 +73,9 @@ type Worker struct {
 	Claims   int        `json:"claims"`   // descriptor of a shared file with 4 bytes a spec
 	Clauses  []string   `json:"clauses"`  // the clauses to be checked
 	Run      report.Run `json:"run"`
+
+	LabelFilter  string `json:"label_filter,omitempty"`
+	RandomizeAll bool   `json:"randomize_all,omitempty"`
 }
 
 var worker *Worker
@@ -221,38 +224,39 @@ func closeJournals() {
 	}
 	for _, name := range Suites()[:1] {
 		base := filepath.Join(Settings.Out, name)
-		if err := Summarise(base+".ndjson", base+".json", base+".junit.xml"); err != nil {
+		found, err := FoldJournal(base + ".ndjson")
+		if err == nil {
+			err = errors.Join(found.WriteResults(base+".json"), WriteJUnit(base+".junit.xml", found))
+		}
+		if err != nil {
 			ginkgo.Fail(err.Error())
 		}
 	}
 }
 
-// Summarise makes a results file and a JUnit file (each may be "") of a journal file. It is what
-// a run does in its end, and can be done again for a run that was killed.
-func Summarise(journal, results, junit string) error {
-	file, err := os.Open(journal)
+// FoldJournal makes results of a journal file. It is what a run does in its end, and can be done
+// again for a run that was killed.
+func FoldJournal(path string) (report.Results, error) {
+	file, err := os.Open(path)
 	if err != nil {
-		return err
+		return report.Results{}, err
 	}
 	defer file.Close()
-	lines, err := report.ReadJournal(file, journal)
+	lines, err := report.ReadJournal(file, path)
 	if err != nil {
-		return err
+		return report.Results{}, err
 	}
-	clauses, err := ClauseInfos(nil)
-	if err != nil {
-		return err
-	}
-	folded := report.Fold(lines, clauses)
-	if results != "" {
-		if err := folded.WriteResults(results); err != nil {
-			return err
+	var ids []string
+	for _, l := range lines {
+		if l.Run != nil {
+			ids = append(ids, l.Run.Selected...)
 		}
 	}
-	if junit != "" {
-		return WriteJUnit(junit, folded)
+	clauses, err := ClauseInfos(ids)
+	if err != nil {
+		return report.Results{}, err
 	}
-	return nil
+	return report.Fold(lines, clauses), nil
 }
 
 // WriteJUnit writes results as a JUnit file.

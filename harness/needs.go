@@ -52,11 +52,13 @@ func provide(clause *spec.Clause) {
 	if err != nil {
 		lack("to know its capabilities: %v", err)
 	}
+	var keep uint64
 	for _, name := range n.Capabilities {
 		bit, ok := kernel.Capability(name)
 		if !ok || own>>bit&1 == 0 {
 			lack("%s: run as root, in a container with that capability", name)
 		}
+		keep |= 1 << bit
 	}
 
 	var options []actor.Option
@@ -73,7 +75,7 @@ func provide(clause *spec.Clause) {
 		lack("a user of its own, whose pipes, queues and signals are counted apart: run as root (CAP_SETUID and CAP_SETGID)")
 	}
 	if n.Unprivileged || n.FreshUser {
-		options = append(options, actor.Unprivileged(freshUser()))
+		options = append(options, actor.Unprivileged(FreshUser()), actor.Keeping(keep))
 	}
 	if len(n.Namespaces) > 0 {
 		flags := 0
@@ -111,10 +113,11 @@ func mayChangeUser(effective uint64) bool {
 
 var users atomic.Int64
 
-// freshUser returns a user id that nobody else is likely to use: far beyond those that systems
-// hand out, and another one for each spec of each process. Where this process lives in a user
-// namespace that maps fewer, it is one of the last of those.
-func freshUser() int {
+// FreshUser returns a user id that nobody else is likely to use: far beyond those that systems
+// hand out, and another one at each call in each process. Where this process lives in a user
+// namespace that maps fewer, it is one of the last of those. A spec calls it for a user besides
+// the one that its clause's need of a fresh user gives to all its actors.
+func FreshUser() int {
 	n := int(users.Add(1))
 	const first = 0x20000000
 	id := first + os.Getpid()%100000*1000 + n%1000
@@ -169,4 +172,12 @@ func outdated(clause *spec.Clause) string {
 		return fmt.Sprintf("it ended with Linux %s, and this is %s", at(clause.Until), release.Numbers())
 	}
 	return ""
+}
+
+// Presuppose ends the spec where what its clause presupposes of this system is not so, which a
+// need cannot say: the reason completes "needs …".
+func Presuppose(holds bool, format string, args ...any) {
+	if !holds {
+		unresolved("needs "+fmt.Sprintf(format, args...), 1)
+	}
 }

@@ -219,7 +219,7 @@ func conclude(r ginkgo.SpecReport) {
 		// The spec's goroutine is still there and could disturb the specs to come: have another
 		// worker go on with them.
 		leave()
-		os.Exit(exitReplace)
+		os.Exit(ExitReplace)
 	}
 }
 

@@ -16,7 +16,7 @@ func RunSuite(t *testing.T, name string) {
 		t.Fatalf("the catalogue is not in order:\n%v", err)
 	}
 	ginkgo.RunSpecs(t, name)
-	for _, problem := range problems(false) {
+	for _, problem := range append(registry.problems, unused()...) {
 		t.Error(problem)
 	}
 }

@@ -71,7 +71,8 @@ func gather() error {
 			company.err = err
 			return
 		}
-		company.mark = "ipcspec-actor:" + hex.EncodeToString(nonce[:])
+		// IPCSPEC_TAG helps those who look for a certain run's actors in the list of processes.
+		company.mark = "ipcspec-actor:" + os.Getenv("IPCSPEC_TAG") + ":" + hex.EncodeToString(nonce[:])
 		if company.keeper, company.err = keeper.Start(company.mark); company.err != nil {
 			return
 		}
@@ -116,6 +117,7 @@ type options struct {
 	dir          string
 	unprivileged bool
 	uid          int
+	keep         uint64
 	without      uint64
 	namespaces   int
 }
@@ -127,6 +129,11 @@ func Dir(path string) Option { return func(o *options) { o.dir = path } }
 // capabilities, where this process may change them; otherwise it runs as this process does.
 func Unprivileged(uid int) Option {
 	return func(o *options) { o.unprivileged, o.uid = true, uid }
+}
+
+// Keeping has an Unprivileged actor keep capabilities (a bit set): another user with just these.
+func Keeping(capabilities uint64) Option {
+	return func(o *options) { o.keep |= capabilities }
 }
 
 // Without takes capabilities (a bit set) from the actor.
@@ -164,7 +171,7 @@ func New(opts ...Option) *Actor {
 		a = a.enter(o.namespaces)
 	}
 	if o.unprivileged {
-		a.dropTo(o.uid)
+		a.dropTo(o.uid, o.keep)
 	}
 	if o.without != 0 {
 		a.DropCapabilities(o.without)

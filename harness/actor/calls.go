@@ -588,6 +588,7 @@ type Stat struct {
 	Mode       uint32
 	UID, GID   uint32
 	Size       int64
+	Blocks     int64 // of 512 bytes
 	Mtim, Ctim unix.Timespec
 	Atim       unix.Timespec
 }

@@ -69,7 +69,7 @@ func (c *Call) Stat() Stat {
 	}
 	return Stat{
 		Dev: u64(0), Ino: u64(8), Nlink: u64(16), Mode: u32(24), UID: u32(28), GID: u32(32),
-		Size: int64(u64(48)), Atim: at(72), Mtim: at(88), Ctim: at(104),
+		Size: int64(u64(48)), Blocks: int64(u64(64)), Atim: at(72), Mtim: at(88), Ctim: at(104),
 	}
 }
 

@@ -192,23 +192,38 @@ func (a *Actor) capget() (effective, permitted, inheritable uint64) {
 // DropCapabilities takes the capabilities in the set from the actor, effective and permitted.
 func (a *Actor) DropCapabilities(set uint64) {
 	effective, permitted, inheritable := a.capget()
+	a.capset(effective&^set, permitted&^set, inheritable&^set)
+}
+
+func (a *Actor) capset(effective, permitted, inheritable uint64) {
 	header, data := a.Alloc(8), a.Alloc(24)
 	header.PutUint32(0, capabilityVersion3)
-	for i, v := range []uint64{effective &^ set, permitted &^ set, inheritable &^ set} {
+	for i, v := range []uint64{effective, permitted, inheritable} {
 		data.PutUint32(4*i, uint32(v))
 		data.PutUint32(4*i+12, uint32(v>>32))
 	}
 	must(a.setup().call(unix.SYS_CAPSET, header, data))
 }
 
-// dropTo makes the actor an ordinary user's, where this process may change users at all.
-func (a *Actor) dropTo(uid int) {
+// dropTo makes the actor an ordinary user's, where this process may change users at all, and
+// leaves it no capabilities but those to keep.
+func (a *Actor) dropTo(uid int, keep uint64) {
 	const capSetgid, capSetuid = 6, 7
-	if effective := a.Capabilities(); effective>>capSetuid&1 == 1 && effective>>capSetgid&1 == 1 {
+	effective := a.Capabilities()
+	if effective>>capSetuid&1 == 0 || effective>>capSetgid&1 == 0 {
+		a.DropCapabilities(^keep)
+		return
+	}
+	if keep == 0 {
 		a.BecomeUser(uid)
 		return
 	}
-	a.DropCapabilities(^uint64(0))
+	// Changing the user takes the effective capabilities in any case, and the permitted ones
+	// unless told not to.
+	must(a.setup().call(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 1, 0, 0, 0))
+	a.BecomeUser(uid)
+	must(a.setup().call(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 0, 0, 0, 0))
+	a.capset(effective&keep, effective&keep, 0)
 }
 
 // BecomeUser gives the actor another user and group id (real, effective and saved) and no

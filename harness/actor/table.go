@@ -51,7 +51,7 @@ var signatures = map[uintptr]signature{
 	unix.SYS_FCHDIR:            sig("fchdir", "fd"),
 	unix.SYS_SPLICE:            sig("splice", "fd", "ptr", "fd", "ptr", "size", "splice"),
 	unix.SYS_TEE:               sig("tee", "fd", "fd", "size", "splice"),
-	unix.SYS_VMSPLICE:          sig("vmsplice", "fd", "ptr", "int", "splice"),
+	unix.SYS_VMSPLICE:          sig("vmsplice", "fd", "ptr", "size", "splice"),
 	unix.SYS_PPOLL:             sig("ppoll", "ptr", "int", "ptr", "ptr", "size"),
 	unix.SYS_PSELECT6:          sig("pselect6", "int", "ptr", "ptr", "ptr", "ptr", "ptr"),
 	unix.SYS_EPOLL_CREATE1:     sig("epoll_create1", "epollcreate"),

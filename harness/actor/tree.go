@@ -105,7 +105,7 @@ func (a *Actor) Exec() {
 	call.post(Caller{a: a, begin: true})
 	hello := word32(moved.mem, slotHello)
 	ok := eventually(func() bool {
-		return atomic.LoadUint32(hello) == 1 || call.look() == done || a.gone()
+		return atomic.LoadUint32(hello) == 1 || call.look() == done || a.goneInExec()
 	})
 	if !ok || atomic.LoadUint32(hello) != 1 {
 		stage.Unresolved("set-up failed: "+call.String()+": "+a.state(), 1)
@@ -115,6 +115,17 @@ func (a *Actor) Exec() {
 	a.pending = [maxDepth]*Call{}
 	a.seen, a.areas = 0, nil
 	a.tid = a.proc.pid // the thread that calls execve becomes the leader
+}
+
+// goneInExec looks whether the actor has ended during its execve. A thread that is not the leader
+// takes the leader's id over then, so that its own is gone though it is not; by that time the
+// leader's is its.
+func (a *Actor) goneInExec() bool {
+	if !a.gone() {
+		return false
+	}
+	s, err := readStat(fmt.Sprintf("/proc/%d/stat", a.proc.pid))
+	return err != nil || s.state == 'Z' || s.state == 'X'
 }
 
 // newHome makes an arena that the actor itself can pass on to its next image: a memfd of its own,

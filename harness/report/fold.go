@@ -18,7 +18,7 @@ func Died(fault string) FoldOption {
 type folding struct {
 	died     string
 	outcomes map[string][]Outcome // by clause
-	selected map[string]bool      // clauses that a run line names
+	selected map[string]int       // by clause, how many specs a run line promises
 	suites   map[string]bool      // suites that a run line names
 }
 
@@ -30,7 +30,8 @@ type folding struct {
 // even next to a deviation. A spec that started and did not end is unresolved, with a fault.
 //
 // A clause without any spec is untested. One with a spec that did not start is left out of the
-// results' clauses and counted as not run; that is known from the run lines, which name the clauses
+// results' clauses and counted as not run, unless the others already say that it deviates or is
+// unresolved; that is known from the run lines, which name the clauses
 // that were going to be run and the suites that were got to. Where none names any, all that did not
 // start counts as not run if the run was interrupted, and as untested otherwise.
 //
@@ -39,7 +40,7 @@ func Fold(lines []Line, clauses []ClauseInfo, options ...FoldOption) Results {
 	f := folding{
 		died:     "the worker died while this ran",
 		outcomes: map[string][]Outcome{},
-		selected: map[string]bool{},
+		selected: map[string]int{},
 		suites:   map[string]bool{},
 	}
 	for _, option := range options {
@@ -60,7 +61,8 @@ func Fold(lines []Line, clauses []ClauseInfo, options ...FoldOption) Results {
 	}
 	for _, info := range f.all(clauses) {
 		outcomes := f.outcomes[info.ID]
-		if len(outcomes) == 0 && f.left(info, results.Interrupted) {
+		result := foldClause(info, outcomes)
+		if f.left(result, results.Interrupted) {
 			results.NotRun = append(results.NotRun, info.ID)
 			results.Total.NotRun++
 			if info.Suite != "" {
@@ -68,7 +70,6 @@ func Fold(lines []Line, clauses []ClauseInfo, options ...FoldOption) Results {
 			}
 			continue
 		}
-		result := foldClause(info, outcomes)
 		results.Clauses = append(results.Clauses, result)
 		results.Total.add(result)
 		counts(info.Suite).add(result)
@@ -97,8 +98,10 @@ func (f *folding) read(lines []Line, results *Results) {
 			if runs++; runs == 1 {
 				results.Tool, results.Target, results.Options = line.Run.Tool, line.Run.Target, line.Run.Options
 			}
+			specs := map[string]int{}
 			for _, id := range line.Run.Selected {
-				f.selected[id] = true
+				specs[id]++
+				f.selected[id] = max(f.selected[id], specs[id])
 			}
 			for _, suite := range line.Run.Suites {
 				f.suites[suite] = true
@@ -132,13 +135,18 @@ func (f *folding) read(lines []Line, results *Results) {
 	}
 }
 
-// left says of a clause of which no spec started whether one was going to.
-func (f *folding) left(info ClauseInfo, interrupted bool) bool {
+// left says whether a clause was left without a result, because specs of it were going to run and
+// did not. A deviation, or a clause that stays unresolved, is a result whatever they would find.
+func (f *folding) left(r ClauseResult, interrupted bool) bool {
 	switch {
-	case f.selected[info.ID]:
+	case r.Verdict == Deviates || r.Verdict == Unresolved:
+		return false
+	case r.Specs < f.selected[r.ID]:
 		return true
+	case r.Specs > 0:
+		return false
 	case len(f.suites) > 0:
-		return !f.suites[info.Suite]
+		return !f.suites[r.Suite]
 	case len(f.selected) > 0:
 		return false
 	}

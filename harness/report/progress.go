@@ -220,9 +220,10 @@ func (p *Progress) show() {
 // state says in one line how far the run has come.
 func (p *Progress) state() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d", len(p.verdicts))
 	if p.total > 0 {
-		fmt.Fprintf(&b, "/%d", p.total)
+		fmt.Fprintf(&b, "%d/%s", len(p.verdicts), plural(p.total, "clause"))
+	} else {
+		b.WriteString(plural(len(p.verdicts), "clause"))
 	}
 	deviations := 0
 	for _, v := range p.verdicts {
@@ -230,7 +231,7 @@ func (p *Progress) state() string {
 			deviations++
 		}
 	}
-	fmt.Fprintf(&b, " clauses, %s", plural(deviations, "deviation"))
+	fmt.Fprintf(&b, ", %s", plural(deviations, "deviation"))
 	if n := len(p.faults); n > 0 {
 		fmt.Fprintf(&b, ", %s", plural(n, "fault"))
 	}

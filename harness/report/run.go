@@ -39,8 +39,9 @@ type Run struct {
 	Options Options `json:"options"`
 	// Suites names the suites that this process runs.
 	Suites []string `json:"suites,omitempty"`
-	// Selected holds the ids of the clauses that the run is going to check, each of which has a
-	// spec. What is selected and never starts is counted as not run.
+	// Selected holds the ids of the clauses that the run is going to check, each as often as it has
+	// specs. What is selected and never starts is counted as not run. Each of the processes that run
+	// specs side by side may list all of them.
 	Selected []string `json:"selected,omitempty"`
 }
 

@@ -52,7 +52,7 @@ func heading(r Results) string {
 // targetLine says in one line which kernel was under test.
 func targetLine(t Target) string {
 	k := t.Kernel
-	parts := []string{strings.Join([]string{cmp.Or(k.System, "an unknown system"), releaseText(k.Release), k.Machine}, " ")}
+	parts := []string{oneLine(strings.Join([]string{cmp.Or(k.System, "an unknown system"), releaseText(k.Release), k.Machine}, " "))}
 	if k.Runtime != "" {
 		parts = append(parts, "inside "+k.Runtime)
 	}

@@ -63,10 +63,10 @@ func lines(err error) []string {
 	return strings.Split(err.Error(), "\n")
 }
 
-// Join makes one catalogue of several, each of its own suites. Faults are a clause id or a page
-// that stands twice, a statement with two dispositions, a statement that is both cited and disposed
-// of, and a clause that is not documented; the error has one line a fault. References to clauses
-// are CheckReferences' business, since they may go to a suite that is not here.
+// Join makes one catalogue of several, each of its own suites. Faults are a clause id that
+// stands twice, a statement with two dispositions, a statement that is both cited and disposed of,
+// and a clause that is not documented; the error has one line a fault. References to clauses are
+// CheckReferences' business, since they may go to a suite that is not here.
 func Join(parts ...*Catalogue) (*Catalogue, error) {
 	all, faults := join(ManPages(), parts)
 	return all, faults.err()
@@ -93,13 +93,7 @@ func assemble(index *Index, pages []*Page) (*Catalogue, faults) {
 		dispositions: map[string]*Disposition{},
 	}
 	var faults faults
-	fileOf := map[string]string{}
 	for _, page := range pages {
-		if first, ok := fileOf[page.Name]; ok {
-			faults.add(Location{page.File, 1}, "page %s has a file already, %s: one file a page, so join them", PageTitle(page.Name), first)
-		} else {
-			fileOf[page.Name] = page.File
-		}
 		for _, clause := range page.Clauses {
 			if first, ok := c.byID[clause.ID]; ok {
 				faults.add(clause.Source, "clause %s stands at %s already: an id is unique over all pages and suites, so choose another", clause.ID, first.Source)

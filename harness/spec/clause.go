@@ -45,7 +45,7 @@ type Clause struct {
 
 // Needs is what the check of a clause needs from where it runs. The zero Needs needs nothing.
 type Needs struct {
-	Unprivileged bool     `json:"unprivileged,omitzero"`   // actors are an ordinary user without capabilities
+	Unprivileged bool     `json:"unprivileged,omitzero"`   // actors are an ordinary user with no capabilities but the needed ones
 	FreshUser    bool     `json:"fresh-user,omitzero"`     // as Unprivileged, with a uid that nothing else uses
 	Capabilities []string `json:"capabilities,omitempty"`  // CAP_… that are effective in the actors
 	Without      []string `json:"without,omitempty"`       // CAP_… that the actors do not have
@@ -123,7 +123,8 @@ type Disposition struct {
 	Source    Location `json:"source"`
 }
 
-// Page is what one file of the catalogue says about one manual page.
+// Page is what one file of the catalogue says about one manual page. Several suites may have a file
+// about the same page, as with poll(2), each for what its mechanism does there.
 type Page struct {
 	Name         string         // pipe.7
 	Suite        string         // the suite whose folder has the file

@@ -77,6 +77,9 @@ func generate(list io.Reader, index io.Writer) error {
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("line %d: %w", line+1, err)
 	}
+	if line == 0 {
+		return errors.New("line 1: the list is empty")
+	}
 	if len(faults) > 0 {
 		return errors.Join(faults...)
 	}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ipcspec/ipcspec/harness"
+	"github.com/ipcspec/ipcspec/harness/report"
+	"github.com/ipcspec/ipcspec/harness/run"
+)
+
+func newRun() *cobra.Command {
+	var o run.Options
+	var results, junit string
+	var strict bool
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Check clauses against the kernel of this machine",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Procs < 0 {
+				return fmt.Errorf("--procs %d: give the number of workers, or 0 for as many as CPUs", o.Procs)
+			}
+			if o.TimeoutScale <= 0 {
+				return fmt.Errorf("--timeout-scale %v: give a number above 0", o.TimeoutScale)
+			}
+			if results != "" {
+				o.Journal = strings.TrimSuffix(results, ".json") + ".ndjson"
+			}
+			o.Command = append([]string{"ipcspec"}, os.Args[1:]...)
+			o.Progress = cmd.ErrOrStderr()
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			defer stop()
+			// A second ^C ends this process at once; the workers end with it.
+			context.AfterFunc(ctx, stop)
+			found, err := run.Local(ctx, o)
+			if err != nil && len(found.Clauses) == 0 {
+				return err
+			}
+			return errors.Join(err, conclude(cmd, found, results, junit, strict))
+		},
+	}
+	flags := cmd.Flags()
+	suiteFlag(cmd, &o.Filter.Suites)
+	flags.StringSliceVarP(&o.Filter.IDs, "clause", "c", nil, "only clauses whose id is or matches `GLOB`; may be repeated")
+	flags.StringVar(&o.LabelFilter, "label-filter", "", "only specs whose labels match this `QUERY` in ginkgo's language")
+	flags.StringVar(&results, "results", "", "write the results to this `FILE`, and the journal beside it")
+	flags.StringVar(&junit, "junit", "", "write a JUnit file to this `FILE`")
+	flags.BoolVar(&strict, "strict", false, "exit with 3 when a clause stays unresolved")
+	flags.IntVar(&o.Procs, "procs", 0, "run specs in `N` processes side by side (default: as many as CPUs)")
+	flags.Int64Var(&o.Seed, "seed", 0, "`SEED` of the order of specs (default: from the clock)")
+	flags.BoolVar(&o.RandomizeAll, "randomize-all", false, "mix all specs, not only their groups")
+	flags.Float64Var(&o.TimeoutScale, "timeout-scale", 1, "multiply all time limits, for slow machines")
+	flags.BoolVar(&o.Disposable, "disposable", false, "this machine may be changed as a whole for a moment, as by sysctls")
+	return cmd
+}
+
+// conclude writes what was found and gives the exit code as an error.
+func conclude(cmd *cobra.Command, found report.Results, results, junit string, strict bool) error {
+	var problems []error
+	if results != "" {
+		problems = append(problems, found.WriteResults(results))
+	}
+	if junit != "" {
+		problems = append(problems, harness.WriteJUnit(junit, found))
+	}
+	problems = append(problems, report.Summary(cmd.OutOrStdout(), found))
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	if code := report.ExitCode(found, strict); code != 0 {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+func newReport() *cobra.Command {
+	var results, junit string
+	cmd := &cobra.Command{
+		Use:   "report JOURNAL",
+		Short: "Make results of the journal of a run that was killed",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("report takes the file of one journal (NDJSON)")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, err := harness.FoldJournal(args[0])
+			if err != nil {
+				return err
+			}
+			return conclude(cmd, found, results, junit, false)
+		},
+	}
+	cmd.Flags().StringVar(&results, "results", "", "write the results to this `FILE`")
+	cmd.Flags().StringVar(&junit, "junit", "", "write a JUnit file to this `FILE`")
+	return cmd
+}

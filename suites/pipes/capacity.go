@@ -1,0 +1,164 @@
+package pipes
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	. "github.com/ipcspec/ipcspec/harness"
+	"github.com/ipcspec/ipcspec/harness/actor"
+)
+
+// pagesTaken is how many pages of bytes a pipe with O_NONBLOCK takes in, one page a write.
+func pagesTaken(a *actor.Actor, w int) int {
+	const most = 1 << 16 // more than any capacity here
+	write := a.Repeat(most).Write(w, make([]byte, page))
+	ExpectWithOffset(1, write).To(FailWith(unix.EAGAIN))
+	ExpectWithOffset(1, write.Total()).To(Equal(write.Count() * page))
+	return write.Count()
+}
+
+var _ = Describe("The capacity of a pipe", func() {
+	Clause("pipe.capacity-limited", func() {
+		a := actor.New()
+		r, w := a.Pipe(unix.O_NONBLOCK)
+		const most = 1 << 16 // 256 MiB: no pipe of an ordinary user takes in that much
+
+		write := a.Repeat(most).Write(w, noise(pipeBuf, 1))
+		Expect(write).To(FailWith(unix.EAGAIN))
+		Expect(write.Count()).To(BeNumerically(">", 0))
+		read := a.Repeat(most).Read(r, pipeBuf)
+		Expect(read).To(FailWith(unix.EAGAIN))
+		Expect(read.Total()).To(Equal(write.Count() * pipeBuf))
+	})
+
+	ofEachKind("pipe.capacity-default", func(open newPipe) {
+		a := actor.New()
+		r, w := open(a, unix.O_NONBLOCK)
+
+		Expect(a.Fcntl(r, unix.F_GETPIPE_SZ, 0)).To(Return(16 * page))
+		Expect(a.Fcntl(w, unix.F_GETPIPE_SZ, 0)).To(Return(16 * page))
+		Expect(pagesTaken(a, w)).To(Equal(16))
+		Expect(a.Write(w, oneByte)).To(FailWith(unix.EAGAIN))
+	})
+
+	Clause("pipe.capacity-last-byte", func() {
+		a := actor.New()
+		r, w := a.Pipe(unix.O_NONBLOCK)
+		data := noise(16*page, 1)
+
+		Expect(a.Write(w, data[:len(data)-1])).To(Return(len(data) - 1))
+		Expect(a.Write(w, data[len(data)-1:])).To(Return(1))
+		Expect(a.Write(w, oneByte)).To(FailWith(unix.EAGAIN))
+		expectBytes(contents(a, r), data)
+	})
+
+	Clause("pipe.capacity-last-byte-blocks", func() {
+		reader := actor.New()
+		r, w := reader.Pipe(0)
+		writer := reader.Fork()
+		data := noise(16*page+1, 1)
+
+		Expect(writer.Write(w, data[:16*page-1])).To(Return(16*page - 1))
+		Expect(writer.Write(w, data[16*page-1:16*page])).To(Return(1))
+		write := writer.Begin().Write(w, data[16*page:])
+		Expect(write).To(Block())
+		Expect(reader.Read(r, page)).To(ReturnData(data[:page]))
+		Expect(write).To(Return(1))
+		expectBytes(contents(reader, r), data[page:])
+	})
+
+	Clause("pipe.capacity-set", func() {
+		a := actor.New()
+		r, w := a.Pipe(unix.O_NONBLOCK)
+
+		for i, pages := range []int{32, 4, 64, 1, 16} {
+			through := []int{r, w}[i%2]
+			Expect(a.Fcntl(through, unix.F_SETPIPE_SZ, pages*page)).To(Return(pages * page))
+			Expect(a.Fcntl(r, unix.F_GETPIPE_SZ, 0)).To(Return(pages * page))
+			Expect(a.Fcntl(w, unix.F_GETPIPE_SZ, 0)).To(Return(pages * page))
+			Expect(pagesTaken(a, w)).To(Equal(pages))
+			Expect(contents(a, r)).To(HaveLen(pages * page))
+		}
+	})
+
+	Clause("pipe.capacity-set-keeps-data", func() {
+		a := actor.New()
+		r, w := a.Pipe(unix.O_NONBLOCK)
+		data := noise(20*page, 1)
+		// Where the pipe's pages form a ring, the data goes round its end.
+		Must(a.Write(w, data[:12*page]))
+		Must(a.Read(r, 10*page))
+		Must(a.Write(w, data[12*page:]))
+
+		Expect(a.Fcntl(w, unix.F_SETPIPE_SZ, 64*page)).To(Return(64 * page))
+		Expect(a.Read(r, page)).To(ReturnData(data[10*page : 11*page]))
+		Must(a.Write(w, data[:page]))
+		Expect(a.Fcntl(w, unix.F_SETPIPE_SZ, 16*page)).To(Return(16 * page))
+		expectBytes(contents(a, r), flow(data[11*page:], data[:page]))
+	})
+})
+
+var _ = Describe("FIONREAD", func() {
+	ofEachKind("pipe.fionread", func(open newPipe) {
+		a := actor.New()
+		r, w := open(a, unix.O_NONBLOCK)
+		expectUnread := func(n int) {
+			for _, fd := range []int{r, w} {
+				count := a.Fionread(fd)
+				ExpectWithOffset(1, count).To(Return(0))
+				ExpectWithOffset(1, count.Int()).To(Equal(n))
+			}
+		}
+
+		expectUnread(0)
+		Must(a.Write(w, noise(1, 1)))
+		expectUnread(1)
+		Must(a.Write(w, noise(page, 1)))
+		expectUnread(page + 1)
+		Must(a.Read(r, 3))
+		expectUnread(page - 2)
+		full := page - 2 + a.Fill(w)
+		expectUnread(full)
+		Must(a.Read(r, page))
+		expectUnread(full - page)
+		Expect(contents(a, r)).To(HaveLen(full - page))
+		expectUnread(0)
+	})
+
+	Clause("pipe.fionread-takes-nothing", func() {
+		a := actor.New()
+		r, w := a.Pipe(unix.O_NONBLOCK)
+		Must(a.Write(w, []byte("hello")))
+
+		for range 3 {
+			Expect(a.Fionread(r)).To(Return(0))
+			Expect(a.Fionread(w)).To(Return(0))
+		}
+		Expect(a.Read(r, 10)).To(ReturnData("hello"))
+	})
+
+	Clause("pipe.fionread-after-hangup", "of the writer", func() {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		Must(a.Write(w, []byte("hello")))
+		Must(a.Close(w))
+
+		count := a.Fionread(r)
+		Expect(count).To(Return(0))
+		Expect(count.Int()).To(Equal(5))
+		Must(a.Read(r, 10))
+		Expect(a.Fionread(r).Int()).To(Equal(0))
+	})
+
+	Clause("pipe.fionread-after-hangup", "of the reader", func() {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		Must(a.Write(w, []byte("hello")))
+		Must(a.Close(r))
+
+		count := a.Fionread(w)
+		Expect(count).To(Return(0))
+		Expect(count.Int()).To(Equal(5))
+	})
+})
