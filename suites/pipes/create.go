@@ -2,7 +2,6 @@ package pipes
 
 import (
 	"bytes"
-	"os"
 	"strconv"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -12,9 +11,6 @@ import (
 	. "github.com/ipcspec/ipcspec/harness"
 	"github.com/ipcspec/ipcspec/harness/actor"
 )
-
-// pageSize is the size of a page, in which the kernel counts the capacity of a pipe.
-var pageSize = os.Getpagesize()
 
 // untouched is what pipefd holds before a call that must leave it alone: no pair of descriptors.
 var untouched = bytes.Repeat([]byte{0xa5}, 8)
@@ -486,7 +482,7 @@ var _ = Describe("pipe2 that fails", func() {
 	Clause("pipe2.enfile-user-pages-hard", func() {
 		a := actor.New()
 		_, w := makePipe(a, 0)
-		pages := capacityOf(a, w) / pageSize
+		pages := capacityOf(a, w) / page
 		actor.ChangeFile("/proc/sys/fs/pipe-user-pages-soft", "0")
 		actor.ChangeFile("/proc/sys/fs/pipe-user-pages-hard", strconv.Itoa(2*pages))
 

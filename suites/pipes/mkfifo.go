@@ -428,20 +428,35 @@ var _ = Describe("mknodat that fails", func() {
 		Expect(a.Mkfifo(dir+"/fifo", 0o644)).To(Return(0))
 	})
 
-	Clause("mkfifo.enospc", func() {
-		a := actor.New()
-		dir := mountTmpfs(a, "nr_inodes=8")
+	// expectLimit makes FIFOs until there may be no more of them, and again when one is gone.
+	expectLimit := func(a *actor.Actor, dir string, errno unix.Errno) {
+		GinkgoHelper()
 		var last *actor.Call
 		made := 0
 		for ; made < 16; made++ {
-			if last = a.Mkfifo(dir+"/"+string(rune('a'+made)), 0o644); !last.OK() {
+			if last = a.Mkfifo(dir+"/"+strconv.Itoa(made), 0o644); !last.OK() {
 				break
 			}
 		}
-		Expect(last).To(FailWith(unix.ENOSPC))
+		Expect(last).To(FailWith(errno))
 		Expect(made).To(BeNumerically(">", 0), "FIFOs for which there was room")
-		Must(a.Unlink(dir + "/a"))
+		expectNothing(a, dir+"/"+strconv.Itoa(made))
+		Must(a.Unlink(dir + "/0"))
 		Expect(a.Mkfifo(dir+"/again", 0o644)).To(Return(0))
+	}
+
+	Clause("mkfifo.enospc", func() {
+		a := actor.New()
+		expectLimit(a, mountTmpfs(a, "nr_inodes=8"), unix.ENOSPC)
+	})
+
+	Clause("mkfifo.edquot", func() {
+		a := actor.New()
+		dir := mountTmpfs(a, "usrquota,usrquota_inode_hardlimit=4")
+		Must(a.Chmod(dir, 0o777))
+		user := a.Fork()
+		user.BecomeUser(1)
+		expectLimit(user, dir, unix.EDQUOT)
 	})
 
 	Clause("mkfifo.failure-makes-nothing", func() {

@@ -11,18 +11,6 @@ import (
 	"github.com/ipcspec/ipcspec/harness/actor"
 )
 
-// largestPacket is PIPE_BUF, the largest write that stays one packet.
-const largestPacket = 4096
-
-// pageMarked returns n bytes that differ from their neighbours, and from those a page on.
-func pageMarked(n int) []byte {
-	data := make([]byte, n)
-	for i := range data {
-		data[i] = byte(i%251 + i/4096)
-	}
-	return data
-}
-
 // readPackets reads with buffers of size n until the pipe, which is in non-blocking mode, is empty,
 // and returns what each read got.
 func readPackets(a *actor.Actor, r, n int) [][]byte {
@@ -88,10 +76,10 @@ var _ = Describe("A pipe in packet mode", func() {
 		Must(a.Write(w, []byte("next")))
 		Expect(a.Read(r, 100)).To(ReturnData("abcdef"))
 
-		data := pageMarked(largestPacket)
+		data := noise(pipeBuf, 1)
 		Must(a.Read(r, 100))
-		Expect(a.Writev(w, data[:1000], data[1000:])).To(Return(largestPacket))
-		Expect(a.Read(r, 2*largestPacket)).To(ReturnData(data))
+		Expect(a.Writev(w, data[:1000], data[1000:])).To(Return(pipeBuf))
+		Expect(a.Read(r, 2*pipeBuf)).To(ReturnData(data))
 	})
 
 	Clause("pipe2.packet-readv-reads-one", func() {
@@ -131,29 +119,29 @@ var _ = Describe("The size of a packet", func() {
 	Clause("pipe2.packet-below-pipe-buf", func() {
 		a := actor.New()
 		r, w := a.Pipe(unix.O_DIRECT)
-		data := pageMarked(largestPacket - 1)
+		data := noise(pipeBuf-1, 1)
 		Expect(a.Write(w, data)).To(Return(len(data)))
 		Must(a.Write(w, []byte("next")))
-		Expect(a.Read(r, 2*largestPacket)).To(ReturnData(data))
-		Expect(a.Read(r, 2*largestPacket)).To(ReturnData("next"))
+		Expect(a.Read(r, 2*pipeBuf)).To(ReturnData(data))
+		Expect(a.Read(r, 2*pipeBuf)).To(ReturnData("next"))
 	})
 
 	Clause("pipe2.packet-of-pipe-buf", func() {
 		a := actor.New()
 		r, w := a.Pipe(unix.O_DIRECT)
-		data := pageMarked(largestPacket)
+		data := noise(pipeBuf, 1)
 		Expect(a.Write(w, data)).To(Return(len(data)))
 		Must(a.Write(w, []byte("next")))
-		Expect(a.Read(r, 2*largestPacket)).To(ReturnData(data))
-		Expect(a.Read(r, 2*largestPacket)).To(ReturnData("next"))
+		Expect(a.Read(r, 2*pipeBuf)).To(ReturnData(data))
+		Expect(a.Read(r, 2*pipeBuf)).To(ReturnData("next"))
 	})
 
 	Clause("pipe2.packet-above-pipe-buf-is-split", func() {
 		a := actor.New()
 		r, w := a.Pipe(unix.O_DIRECT | unix.O_NONBLOCK)
-		data := pageMarked(largestPacket + 1)
+		data := noise(pipeBuf+1, 1)
 		Expect(a.Write(w, data)).To(Return(len(data)))
-		parts := readPackets(a, r, 2*largestPacket)
+		parts := readPackets(a, r, 2*pipeBuf)
 		Expect(len(parts)).To(BeNumerically(">", 1), "number of packets")
 		Expect(bytes.Join(parts, nil)).To(Equal(data))
 	})
@@ -161,9 +149,9 @@ var _ = Describe("The size of a packet", func() {
 	Clause("pipe2.packet-writev-above-pipe-buf-is-split", func() {
 		a := actor.New()
 		r, w := a.Pipe(unix.O_DIRECT | unix.O_NONBLOCK)
-		data := pageMarked(largestPacket + 1)
+		data := noise(pipeBuf+1, 1)
 		Expect(a.Writev(w, data[:5], data[5:3000], data[3000:])).To(Return(len(data)))
-		parts := readPackets(a, r, 2*largestPacket)
+		parts := readPackets(a, r, 2*pipeBuf)
 		Expect(len(parts)).To(BeNumerically(">", 1), "number of packets")
 		Expect(bytes.Join(parts, nil)).To(Equal(data))
 	})
@@ -171,10 +159,10 @@ var _ = Describe("The size of a packet", func() {
 	Clause("pipe2.packet-none-above-pipe-buf", func() {
 		a := actor.New()
 		r, w := a.Pipe(unix.O_DIRECT | unix.O_NONBLOCK)
-		for _, n := range []int{1, largestPacket, largestPacket + 1, 2 * largestPacket, 3*largestPacket + 17} {
-			Must(a.Write(w, pageMarked(n)))
-			for _, packet := range readPackets(a, r, 4*largestPacket) {
-				Expect(len(packet)).To(BeNumerically("<=", largestPacket), "size of a packet of a write of %d bytes", n)
+		for _, n := range []int{1, pipeBuf, pipeBuf + 1, 2 * pipeBuf, 3*pipeBuf + 17} {
+			Must(a.Write(w, noise(n, 1)))
+			for _, packet := range readPackets(a, r, 4*pipeBuf) {
+				Expect(len(packet)).To(BeNumerically("<=", pipeBuf), "size of a packet of a write of %d bytes", n)
 			}
 		}
 	})
@@ -184,13 +172,13 @@ var _ = Describe("The size of a packet", func() {
 		r, w := reader.Pipe(unix.O_DIRECT)
 		writer := reader.Fork()
 		Must(reader.Close(w))
-		data := pageMarked(capacityOf(writer, w) + 3*largestPacket + 7)
+		data := noise(capacityOf(writer, w)+3*pipeBuf+7, 1)
 		write := writer.Begin().Write(w, data)
 		Expect(write).To(Block())
 
 		var got []byte
 		for len(got) < len(data) {
-			read := reader.Read(r, largestPacket)
+			read := reader.Read(r, pipeBuf)
 			Expect(read).To(ReturnSuccess())
 			Expect(read.Value()).To(BeNumerically(">", 0), "size of a packet")
 			got = append(got, read.Data()...)
