@@ -216,10 +216,30 @@ func location(skip int) spec.Location {
 	return spec.Location{File: sourcePath(file), Line: line}
 }
 
+// callSite returns where the running spec is: the innermost caller that belongs neither to the
+// harness nor to its libraries.
+func callSite() spec.Location {
+	frames := make([]uintptr, 64)
+	found := runtime.CallersFrames(frames[:runtime.Callers(2, frames)])
+	for {
+		frame, more := found.Next()
+		if !slices.ContainsFunc(backstage, func(prefix string) bool { return strings.HasPrefix(frame.Function, prefix) }) {
+			return spec.Location{File: sourcePath(frame.File), Line: frame.Line}
+		}
+		if !more {
+			return location(2)
+		}
+	}
+}
+
+const modulePath = "github.com/ipcspec/ipcspec/"
+
+// backstage begins the names of functions that no reader wants to be shown as a spec's place.
+var backstage = []string{modulePath + "harness.", modulePath + "harness/actor.", "github.com/onsi/", "runtime."}
+
 // sourcePath cuts what is before the source tree from a path.
 func sourcePath(file string) string {
-	const module = "github.com/ipcspec/ipcspec/"
-	if _, rest, ok := strings.Cut(file, module); ok { // built with -trimpath
+	if _, rest, ok := strings.Cut(file, modulePath); ok { // built with -trimpath
 		return rest
 	}
 	if rest, ok := strings.CutPrefix(filepath.ToSlash(file), root); ok {

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -34,7 +35,7 @@ func provide(clause *spec.Clause) {
 	}
 	for _, name := range n.Sysctls {
 		if _, err := kernel.Sysctl(name); err != nil {
-			lack("to read the sysctl %s (%v): mount /proc", name, err)
+			lack("the sysctl %s, which cannot be read (%v): mount /proc, if this kernel has that sysctl", name, errors.Unwrap(err))
 		}
 	}
 	for _, name := range n.SysctlsWrite {

@@ -147,7 +147,7 @@ func deviate(message string, skip ...int) {
 	if p.evidence == nil {
 		trace, failing := actor.FailingTrace()
 		p.evidence = &report.Evidence{
-			Message: message, Location: location(2 + sum(skip)).String(), Trace: trace, Failing: failing,
+			Message: message, Location: callSite().String(), Trace: trace, Failing: failing,
 		}
 	}
 	ginkgo.Fail(message+"\n\n"+strings.Join(p.evidence.Trace, "\n"), 1+sum(skip))
@@ -171,7 +171,7 @@ func endEarly(verdict report.Verdict, reason string, skip int) {
 		p.verdict, p.reason = verdict, strings.Join(strings.Fields(reason), " ")
 		if verdict == report.Unresolved {
 			trace, failing := actor.FailingTrace()
-			p.evidence = &report.Evidence{Message: reason, Location: location(2 + skip).String(), Trace: trace, Failing: failing}
+			p.evidence = &report.Evidence{Message: reason, Location: callSite().String(), Trace: trace, Failing: failing}
 		}
 	}
 	ginkgo.Skip(string(verdict)+": "+reason, 1+skip)

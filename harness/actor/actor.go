@@ -343,7 +343,9 @@ func reapOrphans() {
 func ownChildren() []int {
 	var pids []int
 	add := func(pid int) {
-		if pid != company.keeper.PID() {
+		// gVisor lists the threads of a child among the children: those of the keeper, too.
+		_, err := os.Stat(fmt.Sprintf("/proc/%d/task/%d", company.keeper.PID(), pid))
+		if pid != company.keeper.PID() && err != nil {
 			pids = append(pids, pid)
 		}
 	}

@@ -35,6 +35,7 @@ const (
 
 	// The order of events over all actors of an arena is drawn from one counter, which lives in
 	// the control page of slot 0, past its frames.
+	//lint:ignore U1000 the handler in loop_*.s uses it
 	arenaOrder = slotFrames + frameSize*maxDepth
 
 	// A command frame.

@@ -73,11 +73,17 @@ start:
 	XORL AX, AX // an execve that was asked for has succeeded
 hello:
 	// A new image or a new clone in the slot at R15, with the result AX.
+	// The hello comes last: with it the Go process may give a command, which must not be taken
+	// for one that is done already.
 	LEAQ const_slotFrames(R15), R14
 	MOVL $0, const_slotDepth(R15)
+	MOVQ AX, const_frameResult(R14)
+	MOVL $const_stateIdle, const_frameState(R14)
+	MOVL const_frameCommand(R14), AX
+	MOVL AX, const_frameDone(R14)
 	LOCK
 	INCL const_slotHello(R15)
-	JMP done
+	JMP tell
 
 fail:
 	MOVL $127, DI

@@ -146,7 +146,6 @@ func Block() types.GomegaMatcher {
 type ending struct {
 	ok   func(unix.WaitStatus) bool
 	want string
-	why  string
 	got  string
 }
 

@@ -138,8 +138,7 @@ func (a *Actor) ReadOnly(data []byte) Mem {
 	return m.Sub(0, len(data))
 }
 
-// WriteOnly is like ReadOnly the other way round where the architecture can tell: memory without
-// any access at all.
+// NoAccess returns memory that is mapped and that the actor may neither read nor write.
 func (a *Actor) NoAccess() Mem {
 	return a.area("no access", func() Mem {
 		m := a.AllocAligned(wholePage, wholePage)

@@ -116,7 +116,7 @@ func selection(o Options) ([]*spec.Clause, error) {
 		return clauses, err
 	}
 	if _, err := types.ParseLabelFilter(o.LabelFilter); err != nil {
-		return nil, fmt.Errorf("--label-filter %q: %s: see ginkgo's documentation of label filters", o.LabelFilter, firstLine(err.Error()))
+		return nil, fmt.Errorf("--label-filter %q is malformed: write a query such as 'suite:pipes && !level:posix' (ginkgo's documentation of label filters)", o.LabelFilter)
 	}
 	labels := harness.SpecLabels()
 	clauses = slices.DeleteFunc(slices.Clone(clauses), func(c *spec.Clause) bool {
@@ -145,11 +145,6 @@ func suitesOf(clauses []*spec.Clause) []string {
 		}
 	}
 	return suites
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
-	return line
 }
 
 // words is the selection as the results file keeps it.

@@ -11,6 +11,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -162,23 +163,58 @@ func (k *Keeper) tell(o order) error {
 // PID returns the keeper's process id.
 func (k *Keeper) PID() int { return k.pid }
 
-// Folder returns a folder that is removed in the end, with all that is in it.
+// Folder returns a folder that is removed in the end, with all that is in it. It is in the first of
+// the usual places, beginning with $TMPDIR, that every user can reach: actors may run as others.
 func (k *Keeper) Folder() (string, error) {
 	if k.folder != "" {
 		return k.folder, nil
 	}
-	folder := filepath.Join(os.TempDir(), fmt.Sprintf("ipcspec-%d", k.pid))
-	// The keeper is told first, so that there is no moment in which the folder is there and
-	// nobody knows of it. Should the name be taken, the keeper is told to leave it alone.
-	if err := k.tell(order{Remove: folder}); err != nil {
-		return "", err
+	var problems []error
+	for _, place := range []string{os.TempDir(), "/tmp", "/var/tmp", "/dev/shm"} {
+		if err := reachable(place); err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		folder := filepath.Join(place, fmt.Sprintf("ipcspec-%d", k.pid))
+		// The keeper is told first, so that there is no moment in which the folder is there and
+		// nobody knows of it. Should the name be taken, the keeper is told to leave it alone.
+		if err := k.tell(order{Remove: folder}); err != nil {
+			return "", err
+		}
+		err := os.Mkdir(folder, 0o711)
+		if err == nil {
+			err = os.Chmod(folder, 0o711) // whatever the umask
+		}
+		if err == nil {
+			k.folder = folder
+			return folder, nil
+		}
+		problems = append(problems, err)
+		if err := k.tell(order{Forget: folder}); err != nil {
+			return "", err
+		}
 	}
-	if err := os.Mkdir(folder, 0o711); err != nil {
-		_ = k.tell(order{Forget: folder})
-		return "", fmt.Errorf("make a folder for the specs' files: %w", err)
+	return "", fmt.Errorf("no place for files that every user can reach: set TMPDIR to one: %w", errors.Join(problems...))
+}
+
+// reachable says why not every user can come to a folder.
+func reachable(folder string) error {
+	folder, err := filepath.EvalSymlinks(folder)
+	if err != nil {
+		return err
 	}
-	k.folder = folder
-	return folder, nil
+	for ; ; folder = filepath.Dir(folder) {
+		info, err := os.Stat(folder)
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm()&0o001 == 0 {
+			return fmt.Errorf("%s has mode %v, which keeps others out", folder, info.Mode().Perm())
+		}
+		if folder == filepath.Dir(folder) {
+			return nil
+		}
+	}
 }
 
 // Change writes value into a file (a sysctl) and has it restored in the end, or by the function

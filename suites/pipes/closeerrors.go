@@ -1,0 +1,133 @@
+package pipes
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	. "github.com/ipcspec/ipcspec/harness"
+	"github.com/ipcspec/ipcspec/harness/actor"
+)
+
+// A badFile is a file whose close fails with EIO: an actor serves it as a FUSE file system of that
+// single file and answers every FLUSH, the request that a close makes, with EIO.
+//
+// The client is forked before /dev/fuse is opened. It must not hold the device: the requests of an
+// actor that is killed end only when nobody has it open any more.
+type badFile struct {
+	server *actor.Actor
+	client *actor.Actor
+	path   string
+	device int
+}
+
+// The requests of FUSE that a file like this gets, and the sizes of what is sent and answered.
+const (
+	fuseGetattr = 3
+	fuseOpen    = 14
+	fuseRelease = 18
+	fuseFlush   = 25
+	fuseInit    = 26
+
+	fuseOutHeader = 16
+)
+
+func newBadFile() *badFile {
+	GinkgoHelper()
+	f := &badFile{server: actor.New(), path: actor.TempDir() + "/bad"}
+	f.server.WriteFile(f.path, "")
+	f.client = f.server.Fork()
+	f.device = Must(f.server.Open("/dev/fuse", unix.O_RDWR, 0))
+	// The root of the file system is the file itself.
+	options := fmt.Sprintf("fd=%d,rootmode=100000,user_id=%d,group_id=%d", f.device,
+		Must(f.server.Getuid()), Must(f.server.Raw(unix.SYS_GETGID)))
+	Must(f.server.Mount("bad", f.path, "fuse", unix.MS_NOSUID|unix.MS_NODEV, options))
+	f.serve(fuseInit)
+	return f
+}
+
+// serve answers requests until it has answered one of the given kind.
+func (f *badFile) serve(last uint32) {
+	GinkgoHelper()
+	for {
+		request := f.server.Read(f.device, 64<<10)
+		Must(request)
+		data := request.Data()
+		opcode, unique := binary.NativeEndian.Uint32(data[4:]), binary.NativeEndian.Uint64(data[8:])
+		var errno unix.Errno
+		var body []byte
+		switch opcode {
+		case fuseInit:
+			body = make([]byte, 64)
+			binary.NativeEndian.PutUint32(body[0:], 7) // the protocol's version: 7.26
+			binary.NativeEndian.PutUint32(body[4:], 26)
+			binary.NativeEndian.PutUint32(body[20:], 4096) // max_write
+		case fuseOpen:
+			body = make([]byte, 16)
+		case fuseGetattr:
+			body = make([]byte, 16+88)
+			binary.NativeEndian.PutUint64(body[16:], 1)                     // inode
+			binary.NativeEndian.PutUint32(body[16+60:], unix.S_IFREG|0o600) // mode
+			binary.NativeEndian.PutUint32(body[16+64:], 1)                  // links
+		case fuseFlush:
+			errno = unix.EIO
+		case fuseRelease:
+		default:
+			errno = unix.ENOSYS
+		}
+		reply := make([]byte, fuseOutHeader, fuseOutHeader+len(body))
+		binary.NativeEndian.PutUint32(reply[0:], uint32(fuseOutHeader+len(body)))
+		binary.NativeEndian.PutUint32(reply[4:], uint32(-int32(errno)))
+		binary.NativeEndian.PutUint64(reply[8:], unique)
+		Must(f.server.Write(f.device, append(reply, body...)))
+		if opcode == last {
+			return
+		}
+	}
+}
+
+// open has the client open the file.
+func (f *badFile) open() int {
+	GinkgoHelper()
+	open := f.client.Begin().Open(f.path, unix.O_RDONLY, 0)
+	f.serve(fuseOpen)
+	return Must(open)
+}
+
+var _ = Describe("A file whose close fails", func() {
+	Clause("dup2.close-error-not-reported", func() {
+		bad := newBadFile()
+		a := bad.client
+		r, w := a.Pipe(0)
+
+		fd := bad.open()
+		close := a.Begin().Close(fd)
+		bad.serve(fuseFlush)
+		Expect(close).To(FailWith(unix.EIO))
+
+		fd = bad.open()
+		dup := a.Begin().Dup2(w, fd)
+		bad.serve(fuseFlush)
+		Expect(dup).To(Return(fd))
+		Expect(a.Write(fd, oneByte)).To(Return(1))
+		Expect(a.Read(r, 2)).To(ReturnData(oneByte))
+	})
+
+	Clause("dup2.close-error-from-duplicate", func() {
+		bad := newBadFile()
+		a := bad.client
+		_, w := a.Pipe(0)
+		fd := bad.open()
+		kept := Must(a.Dup(fd))
+
+		dup := a.Begin().Dup2(w, fd)
+		bad.serve(fuseFlush)
+		Expect(dup).To(Return(fd))
+		close := a.Begin().Close(kept)
+		bad.serve(fuseFlush)
+		Expect(close).To(FailWith(unix.EIO))
+	})
+})

@@ -1,0 +1,66 @@
+package pipes
+
+import (
+	"fmt"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	. "github.com/ipcspec/ipcspec/harness"
+	"github.com/ipcspec/ipcspec/harness/actor"
+)
+
+// terminal makes a pseudoterminal, which becomes nobody's controlling terminal. The flags are for
+// the slave.
+func terminal(a *actor.Actor, flags int) (master, slave int) {
+	master = Must(a.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0))
+	Must(a.Ioctl(master, unix.TIOCSPTLCK, a.Alloc(4)))
+	number := a.Alloc(4)
+	Must(a.Ioctl(master, unix.TIOCGPTN, number))
+	name := fmt.Sprintf("/dev/pts/%d", number.Uint32(0))
+	return master, Must(a.Open(name, unix.O_RDWR|unix.O_NOCTTY|flags, 0))
+}
+
+// controlled makes an actor whose controlling terminal is a new one with a line of input, and whose
+// process group is the foreground one.
+func controlled() (leader *actor.Actor, slave int) {
+	leader = actor.New() // which leads a session of its own
+	master, slave := terminal(leader, 0)
+	Must(leader.Ioctl(slave, unix.TIOCSCTTY, 0))
+	Must(leader.Write(master, []byte("line\n")))
+	return leader, slave
+}
+
+var _ = Describe("A read of the terminal by a background process", func() {
+	Clause("read.eio-sigttin-ignored", func() {
+		leader, tty := controlled()
+		background := leader.Fork()
+		Must(background.Setpgid(0, 0))
+		background.Ignore(unix.SIGTTIN)
+
+		Expect(background.Read(tty, 10)).To(FailWith(unix.EIO))
+		Expect(leader.Read(tty, 10)).To(ReturnData("line\n"))
+	})
+
+	Clause("read.eio-sigttin-blocked", func() {
+		leader, tty := controlled()
+		background := leader.Fork()
+		Must(background.Setpgid(0, 0))
+		background.SetMask(unix.SIGTTIN)
+
+		Expect(background.Read(tty, 10)).To(FailWith(unix.EIO))
+		Expect(background.PendingSignals()).To(BeZero())
+	})
+
+	Clause("read.eio-orphaned", func() {
+		leader, tty := controlled()
+		parent := leader.Fork()
+		Must(parent.Setpgid(0, 0))
+		orphan := parent.Fork()
+		// Nobody is left in the group whose parent is in another group of the session.
+		parent.Exit(0)
+
+		Expect(orphan.Read(tty, 10)).To(FailWith(unix.EIO))
+	})
+})
