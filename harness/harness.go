@@ -182,13 +182,14 @@ func Clause(id string, args ...any) {
 	registry.sequence++
 	registry.Unlock()
 
-	text := id + ": " + clause.Text
+	text, name := id+": "+clause.Text, ""
 	decorators := []any{
 		ginkgo.Offset(1), ginkgo.Label(id, "suite:"+clause.Suite, "level:"+string(clause.Level)),
 		ginkgo.NodeTimeout(specLimit()), ginkgo.GracePeriod(gracePeriod),
 	}
 	for _, arg := range args[:len(args)-1] {
 		if variant, ok := arg.(string); ok {
+			name += variant
 			text += " [" + variant + "]"
 		} else {
 			decorators = append(decorators, arg)
@@ -197,7 +198,7 @@ func Clause(id string, args ...any) {
 	if clause.Needs.Serial {
 		decorators = append(decorators, ginkgo.Serial)
 	}
-	decorators = append(decorators, func(ginkgo.SpecContext) { perform(clause, sequence, at, body) })
+	decorators = append(decorators, func(ginkgo.SpecContext) { perform(clause, sequence, at, name, body) })
 	ginkgo.It(text, decorators...)
 }
 

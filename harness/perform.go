@@ -3,6 +3,7 @@ package harness
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -52,7 +53,7 @@ func hook() {
 }
 
 // perform runs a spec of a clause.
-func perform(clause *spec.Clause, sequence int, at spec.Location, body func()) {
+func perform(clause *spec.Clause, sequence int, at spec.Location, variant string, body func()) {
 	if !claim(clause, sequence) {
 		return
 	}
@@ -61,7 +62,7 @@ func perform(clause *spec.Clause, sequence int, at spec.Location, body func()) {
 		started: time.Now(),
 		outcome: report.Outcome{
 			Clause: clause.ID, Suite: clause.Suite, Location: at.String(),
-			Spec: ginkgo.CurrentSpecReport().FullText(),
+			Spec: specName(variant),
 		},
 	}
 	running.Store(p)
@@ -73,6 +74,15 @@ func perform(clause *spec.Clause, sequence int, at spec.Location, body func()) {
 	if p.assertions.Load() == 0 {
 		fault("the spec made no assertion")
 	}
+}
+
+// specName tells the specs of a clause apart: what the suite says around it, and its variant.
+func specName(variant string) string {
+	words := slices.Clone(ginkgo.CurrentSpecReport().ContainerHierarchyTexts)
+	if variant != "" {
+		words = append(words, variant)
+	}
+	return strings.Join(words, ": ")
 }
 
 // counting counts the assertions of the running spec.
