@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,9 +34,20 @@ func provide(clause *spec.Clause) {
 			lack("the device %s, which is not there: provide the node in this /dev", device)
 		}
 	}
+	for _, name := range slices.Concat(n.Sysctls, n.SysctlsWrite) {
+		if file, err := kernel.SysctlFile(name); err == nil {
+			if _, err := os.Stat(file); err == nil {
+				continue
+			}
+		}
+		if why := outdated(clause); why != "" && facts().Proc {
+			endEarly(report.Unsupported, why, 1)
+		}
+		lack("the sysctl %s, which is not in /proc/sys: mount /proc there, if this kernel has that sysctl", name)
+	}
 	for _, name := range n.Sysctls {
 		if _, err := kernel.Sysctl(name); err != nil {
-			lack("the sysctl %s, which cannot be read (%v): mount /proc, if this kernel has that sysctl", name, errors.Unwrap(err))
+			lack("the sysctl %s, which cannot be read: %v", name, errors.Unwrap(err))
 		}
 	}
 	for _, name := range n.SysctlsWrite {

@@ -55,6 +55,7 @@ type Call struct {
 	repeat uint64
 	quiet  bool
 	drain  bool
+	setUp  bool // a step of the spec's set-up, by which nothing is judged
 	temps  int
 	finish func(*Call)
 
@@ -273,8 +274,8 @@ func (c *Call) wait() status {
 	}
 	c.status = stuck
 	message := fmt.Sprintf("%s: %s did not return within %v\n%s", c.actor.name, c.text(), limit(), c.actor.state())
-	if c.quiet {
-		stage.Unresolved(message, 3)
+	if c.quiet || c.setUp {
+		stage.Unresolved("set-up failed: "+message, 3)
 	}
 	stage.Fail(message, 3)
 	return c.status
@@ -341,8 +342,10 @@ func (c *Call) Total() int {
 func (c *Call) Actor() *Actor { return c.actor }
 
 // Must returns the value of a call that is part of a spec's set-up. Where it failed there is
-// nothing to judge: the spec is unresolved.
+// nothing to judge: the spec is unresolved. That goes for a call that never returns, too, if Must is
+// told of it while it is pending: Must(a.Begin().Read(fd, 1)).
 func Must(c *Call) int {
+	c.setUp = true
 	if !c.OK() {
 		stage.Unresolved("set-up failed: "+c.String(), 1)
 	}

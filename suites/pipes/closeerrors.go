@@ -31,6 +31,7 @@ const (
 	fuseRelease = 18
 	fuseFlush   = 25
 	fuseInit    = 26
+	fuseAccess  = 34
 
 	fuseOutHeader = 16
 )
@@ -53,7 +54,7 @@ func newBadFile() *badFile {
 func (f *badFile) serve(last uint32) {
 	GinkgoHelper()
 	for {
-		request := f.server.Read(f.device, 64<<10)
+		request := f.server.Begin().Read(f.device, 64<<10)
 		Must(request)
 		data := request.Data()
 		opcode, unique := binary.NativeEndian.Uint32(data[4:]), binary.NativeEndian.Uint64(data[8:])
@@ -74,7 +75,7 @@ func (f *badFile) serve(last uint32) {
 			binary.NativeEndian.PutUint32(body[16+64:], 1)                  // links
 		case fuseFlush:
 			errno = unix.EIO
-		case fuseRelease:
+		case fuseAccess, fuseRelease:
 		default:
 			errno = unix.ENOSYS
 		}
