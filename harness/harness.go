@@ -29,6 +29,7 @@ var registry struct {
 	sync.Mutex
 	pages    map[string]fs.FS
 	checks   map[string][]spec.Location
+	specs    map[string]int // by clause, its Clause calls in that tree
 	problems []string
 	sequence int // Clause calls in the tree that is being built
 }
@@ -46,6 +47,7 @@ func Suite(name string, pages fs.FS) bool {
 	if registry.pages == nil {
 		registry.pages = map[string]fs.FS{}
 		registry.checks = map[string][]spec.Location{}
+		registry.specs = map[string]int{}
 		hook()
 	}
 	if _, ok := registry.pages[name]; ok {
@@ -178,6 +180,7 @@ func Clause(id string, args ...any) {
 	if !slices.Contains(registry.checks[id], at) {
 		registry.checks[id] = append(registry.checks[id], at)
 	}
+	registry.specs[id]++
 	sequence := registry.sequence
 	registry.sequence++
 	registry.Unlock()

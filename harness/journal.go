@@ -27,10 +27,14 @@ import (
 //	                       absolute path (default: none are written)
 //	IPCSPEC_TIMEOUT_SCALE  multiplies all time limits (default 1)
 //	IPCSPEC_DISPOSABLE     1: the machine may be changed as a whole, as sysctls are
+//	IPCSPEC_EXPECT         absolute paths of files of expectations besides those that ipcspec
+//	                       brings along, with colons between them; one of them may be none, for
+//	                       leaving those out
 var Settings = struct {
 	Out          string
 	TimeoutScale float64
 	Disposable   bool
+	Expect       []string
 }{TimeoutScale: 1}
 
 // settingsProblem is what is wrong with the environment; it is told when specs are run.
@@ -49,6 +53,14 @@ func init() {
 	}
 	if Settings.Out != "" && !filepath.IsAbs(Settings.Out) {
 		settingsProblem = fmt.Errorf("IPCSPEC_OUT=%q: give an absolute path, since each suite runs in its own folder", Settings.Out)
+	}
+	if text := os.Getenv("IPCSPEC_EXPECT"); text != "" {
+		Settings.Expect = filepath.SplitList(text)
+		for _, file := range Settings.Expect {
+			if file != expectNone && !filepath.IsAbs(file) {
+				settingsProblem = fmt.Errorf("IPCSPEC_EXPECT: %q: give absolute paths, since each suite runs in its own folder, or none", file)
+			}
+		}
 	}
 	if text := os.Getenv(workerEnv); text != "" {
 		worker = &Worker{}
@@ -184,11 +196,12 @@ func joinJournals(text []byte) {
 	config, _ := ginkgo.GinkgoConfiguration()
 	keepJournal(func(j *report.Journal) error {
 		return j.Run(report.Run{
-			Tool: Version(), Target: report.Target{Kind: "local", Kernel: facts()},
+			Tool: Version(), Target: here(),
 			Options: report.Options{
 				Command: os.Args, Seed: config.RandomSeed, Procs: config.ParallelTotal,
 				TimeoutScale: Settings.TimeoutScale, Disposable: Settings.Disposable,
 			},
+			Expected: expected(),
 		})
 	})
 }
