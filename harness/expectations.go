@@ -3,6 +3,7 @@ package harness
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -70,7 +71,7 @@ var expected = sync.OnceValue(func() map[string]report.Expectation {
 	list, err := entries()
 	catalogue, faults := Catalogue()
 	if err != nil || faults != nil {
-		return nil // the run has been refused already, or is about to be
+		return nil // the run is refused
 	}
 	found := expect.Apply(list, here(), catalogue.Clauses())
 	registry.Lock()
@@ -87,9 +88,10 @@ const expectedDeviation = "expected deviation: "
 // skipText is what ginkgo is told of a spec that ends early.
 func skipText(verdict report.Verdict, reason string) string { return string(verdict) + ": " + reason }
 
-// judgeExpectations makes a ginkgo suite fail when a verdict that was expected did not come. That
-// is known when all specs have run, in all processes, since some of a clause's specs may conform
-// where it deviates. In a directed run the director judges.
+// judgeExpectations says in the end of a ginkgo suite which clauses deviate as expected, and makes
+// the suite fail when a verdict that was expected did not come. That is known when all specs have
+// run, in all processes, since some of a clause's specs may conform where it deviates. In a
+// directed run the director judges.
 func judgeExpectations(r ginkgo.Report) {
 	if inWorker() || r.SuiteConfig.DryRun {
 		return
@@ -110,14 +112,18 @@ func judgeExpectations(r ginkgo.Report) {
 		}
 	}
 	var lines []string
-	for id, c := range found {
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		c := found[id]
+		if c.Verdict == report.Deviates && c.AsExpected() {
+			// Ginkgo counts it among the skipped, without a word.
+			fmt.Printf("\n%s%s: %s\n", expectedDeviation, id, c.Expected.Why)
+		}
 		if c.Unmet() {
 			lines = append(lines, fmt.Sprintf("%s: expected: %s, and it is found: %s. Mend the expectation at %s: %s",
 				id, c.Expected.Verdict, c.Verdict, c.Expected.Source, c.Expected.Why))
 		}
 	}
 	if len(lines) > 0 {
-		slices.Sort(lines)
 		ginkgo.Fail("expectations that did not come true:\n" + strings.Join(lines, "\n"))
 	}
 }

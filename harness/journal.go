@@ -152,6 +152,9 @@ func openJournals() []byte {
 	if settingsProblem != nil {
 		ginkgo.Fail(settingsProblem.Error())
 	}
+	if _, err := entries(); !inWorker() && err != nil {
+		ginkgo.Fail("the expectations are not in order:\n" + err.Error())
+	}
 	var b begin
 	if !inWorker() && Settings.Out != "" {
 		suites := Suites()
