@@ -114,9 +114,11 @@ func (c counting) Consistently(actual any, extra ...any) gomega.AsyncAssertion {
 // theatre is the stage on which a suite's actors perform.
 type theatre struct{}
 
+// Fail is told of what never happened: a call that did not return, a signal that did not come. That
+// is a deviation on any kernel, since one that lacks something says so.
 func (theatre) Fail(message string, skip ...int) {
 	count()
-	deviate(message, 1+sum(skip))
+	convict(message, 1+sum(skip))
 }
 
 func (theatre) Unresolved(message string, skip ...int) {
@@ -144,13 +146,23 @@ func deviate(message string, skip ...int) {
 	if why := outdated(p.clause); why != "" {
 		endEarly(report.Unsupported, why, 1+sum(skip))
 	}
+	convict(message, 1+sum(skip))
+}
+
+// convict is deviate whatever the version of the kernel.
+func convict(message string, skip int) {
+	p := running.Load()
+	if p == nil {
+		ginkgo.Fail(message, 1+skip)
+		return
+	}
 	if p.evidence == nil {
 		trace, failing := actor.FailingTrace()
 		p.evidence = &report.Evidence{
 			Message: message, Location: callSite().String(), Trace: trace, Failing: failing,
 		}
 	}
-	ginkgo.Fail(message+"\n\n"+strings.Join(p.evidence.Trace, "\n"), 1+sum(skip))
+	ginkgo.Fail(message+"\n\n"+strings.Join(p.evidence.Trace, "\n"), 1+skip)
 }
 
 // unresolved ends the spec: what the clause needs could not be had.

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"io"
 	"os"
 
@@ -21,7 +22,7 @@ func (verdictIsInTheJournal) Fail() {}
 // journals; ginkgo's own words go to standard output.
 func RunWorker() int {
 	if settingsProblem != nil {
-		os.Stderr.WriteString(settingsProblem.Error() + "\n")
+		fmt.Fprintln(os.Stderr, settingsProblem)
 		return 2
 	}
 	go endWithDirector()

@@ -126,8 +126,11 @@ func (s flagSet) text(v uint64) string {
 			v &^= f.bit
 		}
 	}
-	if v != 0 || len(names) == 0 {
+	if v != 0 {
 		names = append(names, fmt.Sprintf("%#x", v))
+	}
+	if len(names) == 0 {
+		return "0"
 	}
 	return strings.Join(names, "|")
 }

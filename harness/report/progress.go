@@ -80,7 +80,7 @@ func terminalWidth(w io.Writer) func() int {
 		return nil
 	}
 	size := func() (width int, ok bool) {
-		conn.Control(func(fd uintptr) {
+		_ = conn.Control(func(fd uintptr) {
 			s, err := unix.IoctlGetWinsize(int(fd), unix.TIOCGWINSZ)
 			if err == nil {
 				width, ok = int(s.Col), true

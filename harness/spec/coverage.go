@@ -180,6 +180,11 @@ func (c *Coverage) Brief() *Coverage {
 	return &brief
 }
 
+// begun says whether any page of the suite has a file.
+func (s *SuiteCoverage) begun() bool {
+	return slices.ContainsFunc(s.Pages, func(p PageCoverage) bool { return p.File != "" })
+}
+
 // WriteText writes a table with a line a page, a suite and in total, then the lists of ids, if
 // there are any.
 func (c *Coverage) WriteText(w io.Writer) error {
@@ -188,6 +193,9 @@ func (c *Coverage) WriteText(w io.Writer) error {
 	fmt.Fprintf(table, "clauses\twith spec\tstatements\tnormative\tcited\t%s\tleft\tcited %%\t  %s\n", strings.Join(kindNames(), "\t"), c.Edition)
 	for _, s := range c.Suites {
 		for _, p := range s.Pages {
+			if !s.begun() {
+				break // a suite that is still to come is one line
+			}
 			name := PageTitle(p.Page)
 			if p.Home != "" {
 				name += ", statements in suite " + p.Home
@@ -199,7 +207,7 @@ func (c *Coverage) WriteText(w io.Writer) error {
 	if len(c.Suites) != 1 {
 		c.Total.row(table, "total")
 	}
-	table.Flush()
+	_ = table.Flush() // into memory
 	for _, s := range c.Suites {
 		for _, p := range s.Pages {
 			if len(p.LeftOver) > 0 {
