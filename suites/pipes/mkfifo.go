@@ -439,6 +439,7 @@ var _ = Describe("mknodat that fails", func() {
 			if last = a.Mkfifo(path, 0o644); !last.OK() {
 				break
 			}
+			Expect(last).To(Return(0))
 			expectFIFO(a, path)
 		}
 		Expect(last).To(FailWith(errno))
