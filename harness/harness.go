@@ -154,9 +154,16 @@ func SpecLabels() map[string][][]string {
 
 // Clause names the clause that body checks. It stands where ginkgo's It would. Between the id and
 // the body there may be a string that tells several specs of one clause apart, and ginkgo's
-// decorators.
+// decorators: a function that wraps Clause passes Offset(1), so that the clause's place is where that
+// function is called.
 func Clause(id string, args ...any) {
-	at := location(2)
+	skip := 0
+	for _, arg := range args {
+		if offset, ok := arg.(ginkgo.Offset); ok {
+			skip += int(offset)
+		}
+	}
+	at := location(2 + skip)
 	if len(args) == 0 {
 		problem("%s: Clause(%q) has no body", at, id)
 		return
@@ -185,22 +192,25 @@ func Clause(id string, args ...any) {
 	registry.sequence++
 	registry.Unlock()
 
-	text := id + ": " + clause.Text
+	text, name := id+": "+clause.Text, ""
 	decorators := []any{
-		ginkgo.Offset(1), ginkgo.Label(id, "suite:"+clause.Suite, "level:"+string(clause.Level)),
+		ginkgo.Offset(1 + skip), ginkgo.Label(id, "suite:"+clause.Suite, "level:"+string(clause.Level)),
 		ginkgo.NodeTimeout(specLimit()), ginkgo.GracePeriod(gracePeriod),
 	}
 	for _, arg := range args[:len(args)-1] {
-		if variant, ok := arg.(string); ok {
-			text += " [" + variant + "]"
-		} else {
+		switch arg := arg.(type) {
+		case string:
+			name += arg
+			text += " [" + arg + "]"
+		case ginkgo.Offset: // seen to above
+		default:
 			decorators = append(decorators, arg)
 		}
 	}
 	if clause.Needs.Serial {
 		decorators = append(decorators, ginkgo.Serial)
 	}
-	decorators = append(decorators, func(ginkgo.SpecContext) { perform(clause, sequence, at, body) })
+	decorators = append(decorators, func(ginkgo.SpecContext) { perform(clause, sequence, at, name, body) })
 	ginkgo.It(text, decorators...)
 }
 

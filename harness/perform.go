@@ -3,6 +3,7 @@ package harness
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -55,7 +56,7 @@ func hook() {
 }
 
 // perform runs a spec of a clause.
-func perform(clause *spec.Clause, sequence int, at spec.Location, body func()) {
+func perform(clause *spec.Clause, sequence int, at spec.Location, variant string, body func()) {
 	if !claim(clause, sequence) {
 		return
 	}
@@ -64,7 +65,7 @@ func perform(clause *spec.Clause, sequence int, at spec.Location, body func()) {
 		started: time.Now(),
 		outcome: report.Outcome{
 			Clause: clause.ID, Suite: clause.Suite, Location: at.String(),
-			Spec: ginkgo.CurrentSpecReport().FullText(),
+			Spec: specName(variant),
 		},
 	}
 	running.Store(p)
@@ -76,6 +77,15 @@ func perform(clause *spec.Clause, sequence int, at spec.Location, body func()) {
 	if p.assertions.Load() == 0 {
 		fault("the spec made no assertion")
 	}
+}
+
+// specName tells the specs of a clause apart: what the suite says around it, and its variant.
+func specName(variant string) string {
+	words := slices.Clone(ginkgo.CurrentSpecReport().ContainerHierarchyTexts)
+	if variant != "" {
+		words = append(words, variant)
+	}
+	return strings.Join(words, ": ")
 }
 
 // counting counts the assertions of the running spec.
@@ -117,9 +127,11 @@ func (c counting) Consistently(actual any, extra ...any) gomega.AsyncAssertion {
 // theatre is the stage on which a suite's actors perform.
 type theatre struct{}
 
+// Fail is told of what never happened: a call that did not return, a signal that did not come. That
+// is a deviation on any kernel, since one that lacks something says so.
 func (theatre) Fail(message string, skip ...int) {
 	count()
-	deviate(message, 1+sum(skip))
+	convict(message, 1+sum(skip))
 }
 
 func (theatre) Unresolved(message string, skip ...int) {
@@ -147,6 +159,16 @@ func deviate(message string, skip ...int) {
 	if why := outdated(p.clause); why != "" {
 		endEarly(report.Unsupported, why, 1+sum(skip))
 	}
+	convict(message, 1+sum(skip))
+}
+
+// convict is deviate whatever the version of the kernel.
+func convict(message string, skip int) {
+	p := running.Load()
+	if p == nil {
+		ginkgo.Fail(message, 1+skip)
+		return
+	}
 	if p.evidence == nil {
 		trace, failing := actor.FailingTrace()
 		p.evidence = &report.Evidence{
@@ -156,9 +178,9 @@ func deviate(message string, skip ...int) {
 	if e, ok := expected()[p.clause.ID]; ok && e.Verdict == report.Deviates {
 		// Everybody knows: the evidence is kept, and the suite does not fail.
 		p.verdict = report.Deviates
-		ginkgo.Skip(expectedDeviation+e.Why, 1+sum(skip))
+		ginkgo.Skip(expectedDeviation+e.Why, 1+skip)
 	}
-	ginkgo.Fail(message+"\n\n"+strings.Join(p.evidence.Trace, "\n"), 1+sum(skip))
+	ginkgo.Fail(message+"\n\n"+strings.Join(p.evidence.Trace, "\n"), 1+skip)
 }
 
 // unresolved ends the spec: what the clause needs could not be had.
@@ -175,7 +197,8 @@ func fault(what string) {
 }
 
 func endEarly(verdict report.Verdict, reason string, skip int) {
-	if p := running.Load(); p != nil {
+	// What cleaning up meets does not undo a deviation.
+	if p := running.Load(); p != nil && p.verdict != report.Deviates {
 		p.verdict, p.reason = verdict, strings.Join(strings.Fields(reason), " ")
 		if verdict == report.Unresolved {
 			trace, failing := actor.FailingTrace()
@@ -222,7 +245,7 @@ func conclude(r ginkgo.SpecReport) {
 	if o.Verdict != report.Deviates && o.Verdict != report.Unresolved {
 		o.Evidence = nil
 	}
-	if e, ok := expected()[o.Clause]; ok && e.Verdict == o.Verdict {
+	if e, ok := expected()[o.Clause]; ok && e.Verdict == o.Verdict && o.Fault == "" {
 		o.Expected = &e
 	}
 	keepJournal(func(j *report.Journal) error { return j.End(o) })

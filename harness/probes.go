@@ -14,4 +14,20 @@ var probes = map[string]func() bool{
 	"CONFIG_WATCH_QUEUE": func() bool {
 		return actor.New().Pipe2(unix.O_EXCL).Errno() != unix.ENOPKG
 	},
+	// tmpfs(5): an option that the filesystem does not know makes mount fail with EINVAL. The actor has
+	// a mount namespace of its own, so that nobody else sees the mount.
+	"CONFIG_TMPFS_QUOTA": func() bool {
+		a := actor.New(actor.Namespaces(unix.CLONE_NEWNS))
+		return a.Mount("none", actor.TempDir(), "tmpfs", 0, "usrquota").Errno() != unix.EINVAL
+	},
+	// keyctl_watch_key(3) without support for it; without CONFIG_KEYS there is no keyctl at all. No
+	// pipe is given, so that nothing comes to be watched.
+	"CONFIG_KEY_NOTIFICATIONS": func() bool {
+		const watchKey = 32
+		switch actor.New().Raw(unix.SYS_KEYCTL, watchKey, unix.KEY_SPEC_PROCESS_KEYRING, -1, 0).Errno() {
+		case unix.EOPNOTSUPP, unix.ENOSYS:
+			return false
+		}
+		return true
+	},
 }

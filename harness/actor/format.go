@@ -126,8 +126,11 @@ func (s flagSet) text(v uint64) string {
 			v &^= f.bit
 		}
 	}
-	if v != 0 || len(names) == 0 {
+	if v != 0 {
 		names = append(names, fmt.Sprintf("%#x", v))
+	}
+	if len(names) == 0 {
+		return "0"
 	}
 	return strings.Join(names, "|")
 }
@@ -187,6 +190,13 @@ func (c *Call) String() string {
 	}
 	return text
 }
+
+// GomegaString is how gomega's own matchers (Or, And) show a call; otherwise they would print its
+// fields, with all the memory that it shares with the kernel under test.
+func (c *Call) GomegaString() string { return c.String() }
+
+// GomegaString is how gomega's own matchers show an actor.
+func (a *Actor) GomegaString() string { return a.name }
 
 // Trace returns the calls of the running spec in the order in which they were asked for.
 func Trace() []string {
