@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -64,10 +65,24 @@ func init() {
 	}
 	if text := os.Getenv(workerEnv); text != "" {
 		worker = &Worker{}
-		if err := json.Unmarshal([]byte(text), worker); err != nil {
-			settingsProblem = fmt.Errorf("%s: %w", workerEnv, err)
+		if err := worker.read(text); err != nil {
+			settingsProblem = fmt.Errorf("%s=%s: %w", workerEnv, text, err)
 		}
 	}
+}
+
+// read takes a worker's part from the descriptor of that number.
+func (w *Worker) read(descriptor string) error {
+	fd, err := strconv.Atoi(descriptor)
+	if err != nil {
+		return err
+	}
+	file := os.NewFile(uintptr(fd), "part")
+	if file == nil {
+		return errors.New("not a descriptor")
+	}
+	defer file.Close()
+	return json.NewDecoder(io.NewSectionReader(file, 0, 1<<30)).Decode(w)
 }
 
 const (
@@ -94,10 +109,23 @@ var worker *Worker
 
 func inWorker() bool { return worker != nil }
 
-// Env returns the setting that makes a process a worker.
-func (w *Worker) Env() (string, error) {
+// Part returns a file that holds the worker's part, and the setting that makes a process that
+// inherits it as the given descriptor that worker. An environment could not hold so much.
+func (w *Worker) Part(descriptor int) (file *os.File, setting string, err error) {
 	text, err := json.Marshal(w)
-	return workerEnv + "=" + string(text), err
+	if err != nil {
+		return nil, "", err
+	}
+	fd, err := unix.MemfdCreate("ipcspec-part", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, "", fmt.Errorf("make memory for a worker's part: %w", err)
+	}
+	file = os.NewFile(uintptr(fd), "part")
+	if _, err := file.Write(text); err != nil {
+		file.Close()
+		return nil, "", fmt.Errorf("write a worker's part: %w", err)
+	}
+	return file, fmt.Sprintf("%s=%d", workerEnv, descriptor), nil
 }
 
 // claims is the shared memory in which workers claim specs: each spec has a word.

@@ -296,11 +296,13 @@ func (d *director) start(clauses []string, proc int) (*workerProcess, error) {
 		part.Journals = []int{5, 4}
 		w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, d.journal)
 	}
-	env, err := part.Env()
+	file, setting, err := part.Part(3 + len(w.cmd.ExtraFiles))
 	if err != nil {
 		return nil, err
 	}
-	w.cmd.Env = append(os.Environ(), env)
+	defer file.Close()
+	w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, file)
+	w.cmd.Env = append(os.Environ(), setting)
 	w.cmd.Stderr = &w.words
 	// In a group of its own, so that ^C reaches the director only, which passes it on.
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
