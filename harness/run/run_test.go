@@ -36,9 +36,19 @@ func TestMain(m *testing.M) {
 // perform runs faulty and returns its results by clause.
 func perform(t *testing.T, clauses ...string) map[string]report.ClauseResult {
 	t.Helper()
+	byID := map[string]report.ClauseResult{}
+	for _, c := range results(t, "none", clauses...).Clauses {
+		byID[c.ID] = c
+	}
+	return byID
+}
+
+// results runs faulty with a file of expectations and returns its results.
+func results(t *testing.T, expect string, clauses ...string) report.Results {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "results.json")
 	cmd := exec.Command(faulty, clauses...)
-	cmd.Env = append(os.Environ(), "RESULTS="+file, "IPCSPEC_TAG="+tag)
+	cmd.Env = append(os.Environ(), "RESULTS="+file, "IPCSPEC_TAG="+tag, "IPCSPEC_EXPECT="+expect)
 	var out bytes.Buffer
 	cmd.Stderr = &out
 	if err := cmd.Run(); err != nil {
@@ -48,12 +58,8 @@ func perform(t *testing.T, clauses ...string) map[string]report.ClauseResult {
 	if err != nil {
 		t.Fatal(err)
 	}
-	byID := map[string]report.ClauseResult{}
-	for _, c := range results.Clauses {
-		byID[c.ID] = c
-	}
 	noneLeft(t)
-	return byID
+	return results
 }
 
 // noneLeft checks that no actor and no keeper of a program that has ended is left.
@@ -103,24 +109,28 @@ func TestVerdictsOfFaultySpecs(t *testing.T) {
 		verdict       report.Verdict
 		reason, fault string
 	}{
-		"faulty.conforms-first":  {report.Conforms, "", ""},
-		"faulty.conforms-last":   {report.Conforms, "", ""},
-		"faulty.serial":          {report.Conforms, "", ""},
-		"faulty.leaks":           {report.Conforms, "", ""},
-		"faulty.deviates":        {report.Deviates, "", ""},
-		"faulty.call-hangs":      {report.Deviates, "", ""},
-		"faulty.spec-hangs":      {report.Unresolved, "", "hung in its own code"},
-		"faulty.panics":          {report.Unresolved, "", "panicked: out of cheese"},
-		"faulty.asserts-nothing": {report.Unresolved, "", "made no assertion"},
-		"faulty.killed":          {report.Unresolved, "", "signal: killed"},
-		"faulty.crashes":         {report.Unresolved, "", "exit status 2"},
-		"faulty.exits":           {report.Unresolved, "", "exit status 0"},
-		"faulty.setup-fails":     {report.Unresolved, "set-up failed: close(12345) = -1 EBADF", ""},
-		"faulty.skips":           {report.Unresolved, "", "skipped by its own code"},
-		"faulty.needs-the-moon":  {report.Unresolved, "needs 100000 CPUs", ""},
-		"faulty.too-new":         {report.Unsupported, "came with Linux 99.0", ""},
-		"faulty.actor-dies":      {report.Unresolved, "it has ended", ""},
-		"faulty.untested":        {report.Untested, "", ""},
+		"faulty.conforms-first":       {report.Conforms, "", ""},
+		"faulty.conforms-last":        {report.Conforms, "", ""},
+		"faulty.serial":               {report.Conforms, "", ""},
+		"faulty.leaks":                {report.Conforms, "", ""},
+		"faulty.deviates":             {report.Deviates, "", ""},
+		"faulty.half":                 {report.Deviates, "", ""},
+		"faulty.call-hangs":           {report.Deviates, "", ""},
+		"faulty.spec-hangs":           {report.Unresolved, "", "hung in its own code"},
+		"faulty.panics":               {report.Unresolved, "", "panicked: out of cheese"},
+		"faulty.asserts-nothing":      {report.Unresolved, "", "made no assertion"},
+		"faulty.killed":               {report.Unresolved, "", "signal: killed"},
+		"faulty.crashes":              {report.Unresolved, "", "exit status 2"},
+		"faulty.exits":                {report.Unresolved, "", "exit status 0"},
+		"faulty.setup-fails":          {report.Unresolved, "set-up failed: close(12345) = -1 EBADF", ""},
+		"faulty.skips":                {report.Unresolved, "", "skipped by its own code"},
+		"faulty.needs-the-moon":       {report.Unresolved, "needs 100000 CPUs", ""},
+		"faulty.too-new":              {report.Unsupported, "came with Linux 99.0", ""},
+		"faulty.setup-hangs":          {report.Unresolved, "set-up failed: A: read(0, ", ""},
+		"faulty.needs-no-sysctl":      {report.Unresolved, "needs the sysctl kernel.no-such", ""},
+		"faulty.needs-a-later-sysctl": {report.Unsupported, "came with Linux 99.0", ""},
+		"faulty.actor-dies":           {report.Unresolved, "it has ended", ""},
+		"faulty.untested":             {report.Untested, "", ""},
 	} {
 		got, ok := found[id]
 		if !ok {
