@@ -259,8 +259,14 @@ func writeIDs(b *strings.Builder, what string, ids []string) {
 		return
 	}
 	fmt.Fprintf(b, "\n%d %s\n\n", len(ids), what)
+	if more := len(ids) - mostIDs; more > 0 {
+		ids = append(slices.Clone(ids[:mostIDs]), fmt.Sprintf("… and %d more", more))
+	}
 	wrap(b, printable(strings.Join(ids, " ")), "    ", "    ")
 }
+
+// mostIDs bounds a list that nobody reads to its end; the results file has all.
+const mostIDs = 60
 
 // wrap writes words in lines of at most lineWidth, the first one indented by first, the others by
 // rest. A word that is longer than that has a line of its own.
