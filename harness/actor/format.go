@@ -227,6 +227,9 @@ func ErrnoName(errno unix.Errno) string {
 	if errno == 0 {
 		return "0"
 	}
+	if errno == unix.EOPNOTSUPP {
+		return "EOPNOTSUPP" // which the C library also calls ENOTSUP
+	}
 	if name := unix.ErrnoName(errno); name != "" {
 		return name
 	}
