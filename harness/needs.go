@@ -43,7 +43,10 @@ func provide(clause *spec.Clause) {
 		if why := outdated(clause); why != "" && facts().Proc {
 			endEarly(report.Unsupported, why, 1)
 		}
-		lack("the sysctl %s, which is not in /proc/sys: mount /proc there, if this kernel has that sysctl", name)
+		if _, err := os.Stat("/proc/sys"); err != nil {
+			lack("the sysctl %s: mount /proc", name)
+		}
+		lack("the sysctl %s, which this kernel does not show in /proc/sys", name)
 	}
 	for _, name := range n.Sysctls {
 		if _, err := kernel.Sysctl(name); err != nil {
