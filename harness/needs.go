@@ -174,13 +174,20 @@ var tried struct {
 }
 
 // outdated says why a deviation on this kernel shows no more than that the kernel is older than
-// the interface, or younger than the end of the behaviour; "" where it is neither.
+// the interface, or younger than the end of the behaviour; "" where it is neither. A kernel that is
+// no release of Linux is measured by what the catalogue says of the youngest.
 func outdated(clause *spec.Clause) string {
-	release := facts().Release
+	release, linux := facts().LinuxRelease()
 	at := func(v spec.Version) kernel.Release {
 		return kernel.Release{Major: v.Major, Minor: v.Minor, Patch: v.Patch}
 	}
 	var zero spec.Version
+	if !linux {
+		if clause.Until != zero {
+			return fmt.Sprintf("it ended with Linux %s, and this is another kernel", at(clause.Until))
+		}
+		return ""
+	}
 	if clause.Since != zero && release.Compare(at(clause.Since)) < 0 {
 		return fmt.Sprintf("it came with Linux %s, and this is %s, which does not have it", at(clause.Since), release.Numbers())
 	}
