@@ -178,10 +178,10 @@ var _ = Describe("A read of very many bytes", func() {
 	})
 })
 
-// vastBuffer returns n bytes of memory that may be written and that take little: the same 32 MiB
-// again and again.
+// vastBuffer returns n bytes of memory that may be written and that take little: the same 8 MiB again
+// and again, few enough for a cache to hold and many enough for few mappings.
 func vastBuffer(a *actor.Actor, n int) actor.Mem {
-	const piece = 32 << 20
+	const piece = 8 << 20
 	memory := Must(a.MemfdCreate("piece", 0))
 	Must(a.Ftruncate(memory, piece))
 	start := Must(a.Mmap(0, n, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE, -1, 0))
