@@ -88,7 +88,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newRun(), newReport(), newList(), newShow(), newCoverage(), newVersion())
+	root.AddCommand(newRun(), newReport(), newExpect(), newList(), newShow(), newCoverage(), newVersion())
 	return root
 }
 
