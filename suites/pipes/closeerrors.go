@@ -13,8 +13,9 @@ import (
 	"github.com/ipcspec/ipcspec/harness/actor"
 )
 
-// A badFile is a file whose close fails with EIO: an actor serves a FUSE file system that has this
-// file only and answers every FLUSH, the request that a close makes, with EIO.
+// A badFile is a file whose writes and whose close fail with EIO: an actor serves a FUSE file system
+// that has this file only and answers every WRITE, and every FLUSH, the request that a close makes,
+// with EIO.
 //
 // The client is forked before /dev/fuse is opened. It must not hold the device: the requests of an
 // actor that is killed end only when nobody has it open any more.
@@ -30,6 +31,7 @@ const (
 	fuseLookup  = 1
 	fuseGetattr = 3
 	fuseOpen    = 14
+	fuseWrite   = 16
 	fuseRelease = 18
 	fuseFlush   = 25
 	fuseInit    = 26
@@ -93,7 +95,7 @@ func (f *badFile) serve(last uint32) {
 			body = make([]byte, 16)
 		case fuseGetattr:
 			body = append(make([]byte, 16), attributes(inode)...)
-		case fuseFlush:
+		case fuseWrite, fuseFlush:
 			errno = unix.EIO
 		case fuseAccess, fuseRelease:
 		default:
@@ -111,27 +113,40 @@ func (f *badFile) serve(last uint32) {
 }
 
 // open has the client open the file.
-func (f *badFile) open() int {
+func (f *badFile) open(flags int) int {
 	GinkgoHelper()
-	open := f.client.Begin().Open(f.path, unix.O_RDONLY, 0)
+	open := f.client.Begin().Open(f.path, flags, 0)
 	f.serve(fuseOpen)
 	return Must(open)
 }
 
 // A close makes a FLUSH, and the last one of an open file description a RELEASE behind it, for which
 // some kernels wait as well.
-var _ = Describe("A file whose close fails", func() {
+var _ = Describe("A file whose storage fails", func() {
+	Clause("write.eio", func() {
+		bad := newBadFile()
+		a := bad.client
+		fd := bad.open(unix.O_WRONLY)
+
+		for range 2 {
+			write := a.Begin().Write(fd, []byte("abc"))
+			bad.serve(fuseWrite)
+			Expect(write).To(FailWith(unix.EIO))
+			Expect(a.Lseek(fd, 0, unix.SEEK_CUR)).To(Return(0))
+		}
+	})
+
 	Clause("dup2.close-error-not-reported", func() {
 		bad := newBadFile()
 		a := bad.client
 		r, w := a.Pipe(0)
 
-		fd := bad.open()
+		fd := bad.open(unix.O_RDONLY)
 		close := a.Begin().Close(fd)
 		bad.serve(fuseRelease)
 		Expect(close).To(FailWith(unix.EIO))
 
-		fd = bad.open()
+		fd = bad.open(unix.O_RDONLY)
 		dup := a.Begin().Dup2(w, fd)
 		bad.serve(fuseRelease)
 		Expect(dup).To(Return(fd))
@@ -143,7 +158,7 @@ var _ = Describe("A file whose close fails", func() {
 		bad := newBadFile()
 		a := bad.client
 		_, w := a.Pipe(0)
-		fd := bad.open()
+		fd := bad.open(unix.O_RDONLY)
 		kept := Must(a.Dup(fd))
 
 		dup := a.Begin().Dup2(w, fd)

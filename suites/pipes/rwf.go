@@ -164,7 +164,8 @@ var _ = Describe("RWF_NOWAIT", func() {
 		Must(a.Raw(unix.SYS_FADVISE64, fd, 0, 0, unix.FADV_DONTNEED))
 
 		for offset := int64(0); offset < 64<<10; offset += 5000 {
-			Expect(a.Preadv2(fd, offset, unix.RWF_NOWAIT, 100)).NotTo(Return(0))
+			Expect(a.Preadv2(fd, offset, unix.RWF_NOWAIT, 100)).To(And(
+				Or(ReturnSuccess(), FailWith(unix.EAGAIN, unix.EOPNOTSUPP)), Not(Return(0))))
 		}
 	})
 
@@ -333,7 +334,7 @@ var _ = Describe("RWF_NOAPPEND on a file opened with O_APPEND", func() {
 
 		Expect(a.Pwritev2(fd, 0, unix.RWF_NOAPPEND, []byte("a"))).To(Return(1))
 		Must(a.Lseek(fd, 5, unix.SEEK_SET))
-		Must(a.Write(fd, []byte("b")))
+		Expect(a.Write(fd, []byte("b"))).To(Return(1))
 		Expect(a.Pwritev2(fd, 5, 0, []byte("c"))).To(Return(1))
 		Expect(a.ReadFile(path)).To(Equal("a123456789bc"))
 	})
