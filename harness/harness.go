@@ -30,6 +30,7 @@ var registry struct {
 	pages    map[string]fs.FS
 	checks   map[string][]spec.Location
 	problems []string
+	specs    []Spec
 	sequence int // Clause calls in the tree that is being built
 }
 
@@ -198,6 +199,9 @@ func Clause(id string, args ...any) {
 	if clause.Needs.Serial {
 		decorators = append(decorators, ginkgo.Serial)
 	}
+	registry.Lock()
+	registry.specs = append(registry.specs, Spec{Clause: clause, Name: name, At: at, Sequence: sequence, body: body})
+	registry.Unlock()
 	decorators = append(decorators, func(ginkgo.SpecContext) { perform(clause, sequence, at, name, body) })
 	ginkgo.It(text, decorators...)
 }
