@@ -125,6 +125,7 @@ func Script() (places []spec.Location, setup bool) {
 		switch {
 		case strings.HasPrefix(frame.Function, modulePath+"harness.Spec.Rehearse"):
 			return places, setup
+		case strings.HasPrefix(frame.Function, modulePath+"harness/mutate."):
 		case strings.HasPrefix(frame.Function, modulePath+"harness/actor."):
 			setup = setup || strings.HasSuffix(frame.File, "/actor/setup.go")
 		case !slices.ContainsFunc(backstage, func(prefix string) bool { return strings.HasPrefix(frame.Function, prefix) }):

@@ -2,6 +2,8 @@ package actor
 
 import (
 	"encoding/binary"
+	"os"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -266,6 +268,42 @@ func (a *Actor) Take(fd int) bool {
 	read = a.setup().call(unix.SYS_READV, other.value(), v, 1)
 	a.setup().Close(other.value())
 	return read.ok() && read.value() == 1
+}
+
+// Quietly gives a caller whose calls are steps of the harness: no part of what the spec does.
+func (a *Actor) Quietly() Caller { return a.setup() }
+
+// SameDescription says whether two of the actor's descriptors refer to one open file description,
+// as far as this kernel tells.
+func (a *Actor) SameDescription(fd, other int) bool {
+	const kcmpFile = 0
+	order, _, errno := unix.Syscall6(unix.SYS_KCMP, uintptr(a.proc.pid), uintptr(a.proc.pid), kcmpFile, uintptr(fd), uintptr(other), 0)
+	return errno == 0 && order == 0
+}
+
+// SameFile says whether two of the actor's descriptors are of the same file or pipe.
+func (a *Actor) SameFile(fd, other int) bool {
+	one, err := os.Readlink(a.procFile("fd/" + strconv.Itoa(fd)))
+	two, err2 := os.Readlink(a.procFile("fd/" + strconv.Itoa(other)))
+	return err == nil && err2 == nil && one == two
+}
+
+// CloexecAll sets or clears FD_CLOEXEC of all the actor's descriptors below 128 except the one
+// that its next image needs, and says whether that changed any.
+func (a *Actor) CloexecAll(on bool) (changed bool) {
+	want := 0
+	if on {
+		want = unix.FD_CLOEXEC
+	}
+	for fd := range 128 {
+		if fd == a.home {
+			continue
+		}
+		if flags := a.setup().Fcntl(fd, unix.F_GETFD, 0); flags.ok() && flags.value() != want {
+			changed = a.setup().Fcntl(fd, unix.F_SETFD, want).ok() || changed
+		}
+	}
+	return changed
 }
 
 // Drop closes a descriptor of the actor's, as a step of the harness; false where it was not open.

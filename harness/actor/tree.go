@@ -102,9 +102,11 @@ func (a *Actor) Exec() {
 	moved := newActor(shared, a.parent)
 	args := argv(fd, moved.slot)
 	call := a.execveCall("/proc/self/exe", args, nil)
+	a.home = fd
 	call.post(Caller{a: a, begin: true})
 	if call.lie != nil && call.lie.Omit != nil {
 		// A kernel that does nothing says that the new image runs, and the old one goes on.
+		call.wait()
 		must(a.setup().Close(fd))
 		return
 	}

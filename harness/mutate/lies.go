@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"hash/fnv"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -132,8 +133,68 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 		key:  fmt.Sprintf("%s %s %s %s", b.subject, which, kind, words),
 		liar: func() *liar { return &liar{name: c.name, occurrence: c.occurrence, lie: lie()} },
 	}
+	if kind == Argument && telling(c) || kind == Flag && onlyLooks(c) {
+		m.liar = unlessSame(c, m.liar)
+	}
+	if kind == Omit {
+		m.liar = unlessSo(c, m.liar)
+	}
 	b.plan.mutants = append(b.plan.mutants, m)
 	return m
+}
+
+// unlessSo takes it for no lie that a call was not made which would have set what was so already.
+func unlessSo(c *call, make func() *liar) func() *liar {
+	get := func(*actor.Actor) (is, set int) { return 0, 1 }
+	switch {
+	case c.out == nil || c.failed():
+		return make
+	case c.name == "lseek":
+		get = func(a *actor.Actor) (int, int) {
+			return a.Quietly().Lseek(int(c.args[0]), 0, unix.SEEK_CUR).Value(), int(c.out.Result)
+		}
+	case c.name == "fcntl":
+		fd, arg := int(int32(c.args[0])), int(c.args[2])
+		switch c.args[1] {
+		case unix.F_SETFL:
+			const may = unix.O_APPEND | unix.O_NONBLOCK | unix.O_ASYNC | unix.O_DIRECT
+			get = func(a *actor.Actor) (int, int) {
+				return a.Quietly().Fcntl(fd, unix.F_GETFL, 0).Value() & may, arg & may
+			}
+		case unix.F_SETFD:
+			get = func(a *actor.Actor) (int, int) {
+				return a.Quietly().Fcntl(fd, unix.F_GETFD, 0).Value(), arg & unix.FD_CLOEXEC
+			}
+		case unix.F_SETPIPE_SZ:
+			get = func(a *actor.Actor) (int, int) {
+				return a.Quietly().Fcntl(fd, unix.F_GETPIPE_SZ, 0).Value(), int(c.out.Result)
+			}
+		}
+	}
+	return func() *liar {
+		l := make()
+		l.lie.Before = func(live *actor.Call) {
+			is, set := get(live.Actor())
+			l.told = is != set
+		}
+		return l
+	}
+}
+
+// unlessSame takes it for no lie when a call that changes nothing has told, with another argument,
+// just what it told with the right one.
+func unlessSame(c *call, make func() *liar) func() *liar {
+	return func() *liar {
+		l := make()
+		before := l.lie.Before
+		l.lie.After = func(live *actor.Call) {
+			if before != nil { // the kernel had other flags to look at; the spec gets its own back
+				before(live)
+			}
+			l.told = c.in == nil || !reflect.DeepEqual(live.Outcome(), c.out)
+		}
+		return l
+	}
 }
 
 // tell makes all lies about one call.
@@ -157,6 +218,9 @@ func (b *builder) twice(c *call) {
 }
 
 func (b *builder) omission(c *call) {
+	if c.name == "execve" && !c.failed() {
+		b.flagsOfDescriptors(c)
+	}
 	outcome := c.out
 	if outcome == nil {
 		outcome = &actor.Outcome{}
@@ -181,6 +245,22 @@ func (b *builder) omission(c *call) {
 		b.add(c, kind, "did not sleep, but failed with EAGAIN", func() *actor.Lie {
 			return &actor.Lie{Omit: &actor.Outcome{Result: -int64(unix.EAGAIN)}}
 		})
+	}
+}
+
+// flagsOfDescriptors has an execve that happens ignore the descriptors' flags.
+func (b *builder) flagsOfDescriptors(c *call) {
+	for _, on := range []bool{false, true} {
+		words := "kept descriptors with FD_CLOEXEC"
+		if on {
+			words = "closed descriptors without FD_CLOEXEC"
+		}
+		m := b.add(c, Flag, words, noLie)
+		m.liar = func() *liar {
+			l := &liar{name: c.name, occurrence: c.occurrence, effect: true}
+			l.lie = &actor.Lie{Before: func(live *actor.Call) { l.told = live.Actor().CloexecAll(on) }}
+			return l
+		}
 	}
 }
 
@@ -215,7 +295,8 @@ func (b *builder) arguments(c *call) {
 		switch kind := c.kinds[i]; kind {
 		case "fd":
 			if int32(v) >= 0 {
-				b.add(c, Argument, fmt.Sprintf("was made with descriptor %d instead of %d", v+1, v), with(i, v+1))
+				m := b.add(c, Argument, fmt.Sprintf("was made with descriptor %d instead of %d", v+1, v), with(i, v+1))
+				m.liar = unlessOne(c, i, m.liar)
 			}
 		case "size":
 			if v == 0 || c.name == "vmsplice" {
@@ -259,6 +340,31 @@ func (b *builder) arguments(c *call) {
 		for i := range min(int(c.args[1]), 8) {
 			b.inMemory(c, 0, 8*i+4, []flag{{unix.POLLIN, "POLLIN"}, {unix.POLLOUT, "POLLOUT"}})
 		}
+	}
+}
+
+// unlessOne takes it for no lie that a call got another descriptor for what it had a descriptor of:
+// of the same open file description, or, where the call is about the pipe itself, of the same pipe.
+func unlessOne(c *call, i int, make func() *liar) func() *liar {
+	if c.name == "close" || c.name == "dup2" || c.name == "dup3" {
+		return make // about the descriptor itself
+	}
+	aboutFile := c.name == "fstat" || c.name == "ioctl"
+	if c.name == "fcntl" {
+		switch c.args[1] {
+		case unix.F_GETFD, unix.F_SETFD:
+			return make
+		case unix.F_GETPIPE_SZ, unix.F_SETPIPE_SZ:
+			aboutFile = true
+		}
+	}
+	return func() *liar {
+		l := make()
+		l.lie.Before = func(live *actor.Call) {
+			a, fd := live.Actor(), int(int32(c.args[i]))
+			l.told = !a.SameDescription(fd, fd+1) && (!aboutFile || !a.SameFile(fd, fd+1))
+		}
+		return l
 	}
 }
 
@@ -357,6 +463,10 @@ func (b *builder) results(c *call) {
 		others = []int64{1}
 	case makesDescriptor(c):
 		others = []int64{v + 1}
+		if c.name == "openat" && !b.r.used(c) {
+			b.plan.exclude(ruleUnused, 1)
+			others = nil
+		}
 	default:
 		others = []int64{v - 1, v + 1}
 	}
@@ -404,7 +514,9 @@ func (b *builder) data(c *call) {
 					words += fmt.Sprintf(" in element %d", i)
 				}
 				m := b.add(c, Field, words, memory(p))
-				if l.alternatives {
+				if !c.inspected() {
+					m.Group = "data of " + c.name
+				} else if l.alternatives {
 					m.Group = fmt.Sprintf("%s #%d", c.name, c.occurrence)
 				}
 			}
@@ -559,7 +671,7 @@ func (p *plan) events(r *recording) {
 				name string
 				off  int
 			}{{"si_code", 8}, {"si_pid or si_band", 16}, {"si_uid", 20}, {"si_fd or si_value", 24}} {
-				add("had another "+f.name, fmt.Sprintf("%s %d", name, i), func(l []actor.Event) []actor.Event {
+				add("had another "+f.name, "particulars of signals", func(l []actor.Event) []actor.Event {
 					l[i].Info.Raw[f.off]++
 					return l
 				})

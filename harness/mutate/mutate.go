@@ -8,6 +8,7 @@
 package mutate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,8 +36,9 @@ type Options struct {
 	Most         int   // lies a spec; 0: DefaultMost
 	TimeoutScale float64
 	Disposable   bool
-	Results      io.Writer // gets a line of JSON for each spec with all its mutants; may be nil
-	Progress     io.Writer // may be nil
+	Silence      time.Duration // how long a spec may do nothing; 0: 30 s
+	Results      io.Writer     // gets a line of JSON for each spec with all its mutants; may be nil
+	Progress     io.Writer     // may be nil
 }
 
 // DefaultMost is how many lies at most are told to one spec.
@@ -98,7 +100,7 @@ func Local(ctx context.Context, o Options) (Report, error) {
 			Seed: o.Seed, Most: o.Most, TimeoutScale: o.TimeoutScale,
 			MutantScale: mutantLimit * o.TimeoutScale, Disposable: o.Disposable,
 		},
-		silence: time.Duration(30 * float64(time.Second) * max(1, o.TimeoutScale)),
+		silence: cmp.Or(o.Silence, time.Duration(30*float64(time.Second)*max(1, o.TimeoutScale))),
 	}
 	var together, alone []harness.Spec
 	for _, s := range harness.Specs() {
@@ -303,11 +305,9 @@ func (w *process) work(ctx context.Context, s harness.Spec, found *SpecResult, s
 			if found.Verdict == "" {
 				found.take(*a.Plan)
 			}
-			watchdog.Reset(silence / 3)
 		case a.Result != nil && a.Result.Mutant < len(found.Mutants):
 			m := &found.Mutants[a.Result.Mutant]
 			m.Outcome, m.Why, m.Noticed, m.Seconds = a.Result.Outcome, a.Result.Why, a.Result.At, a.Result.Seconds
-			watchdog.Reset(silence / 3)
 		case a.Done:
 			return true
 		}

@@ -28,6 +28,7 @@ type call struct {
 	in         *actor.Outcome  // memory before the call; nil where it was not kept
 	regions    []int           // the argument of each region of memory
 	out        *actor.Outcome
+	beside     bool // other calls were under way
 	died       bool // the actor ended during the call
 	unended    bool // it had not returned when the spec ended
 	regard     actor.Regard
@@ -82,6 +83,18 @@ func (c *call) shape() string {
 	return text
 }
 
+// used says whether a later call of the spec gets the descriptor that the call returned.
+func (r *recording) used(c *call) bool {
+	for _, o := range r.calls[c.index+1:] {
+		for i, kind := range o.kinds {
+			if kind == "fd" && int64(int32(o.args[i])) == c.out.Result {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // A recording is what a spec did in one run.
 type recording struct {
 	calls  []*call
@@ -109,6 +122,11 @@ func (r *recording) Asked(live *actor.Call) *actor.Lie {
 		text: live.Text(), args: slices.Clone(live.Args()), repeated: live.Repeated(), clones: live.Clones(), unended: true, live: live,
 	}
 	c.places, c.setup = harness.Script()
+	for _, o := range r.calls {
+		if done, dead := o.live.Ended(); !done && !dead {
+			c.beside = true
+		}
+	}
 	for i := range c.args {
 		c.kinds = append(c.kinds, live.Kind(i))
 	}

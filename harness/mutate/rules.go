@@ -80,7 +80,7 @@ var rules = []Rule{
 		Name: "last-act", Why: "the spec makes no call afterwards by which the lie could show",
 		kinds: []Kind{Omit, Twice, Effect},
 		applies: func(r *recording, c *call) bool {
-			return c.index == len(r.calls)-1 && !c.blocked() && c.errno() != unix.EPIPE
+			return c.index == len(r.calls)-1 && !c.blocked() && !c.beside && !c.died && c.errno() != unix.EPIPE
 		},
 	},
 	{
@@ -100,7 +100,7 @@ var rules = []Rule{
 	},
 	{
 		Name: "not-inspected", Why: "the spec looks at the data of other calls of this subject, and only at the result of this one",
-		kinds: []Kind{Data}, applies: func(r *recording, c *call) bool { return !c.inspected() && r.inspects(c.name) },
+		kinds: []Kind{Data, Field}, applies: func(r *recording, c *call) bool { return !c.inspected() && r.inspects(c.name) },
 	},
 	{
 		Name: "died", Why: "the actor ended during the call: there is no result",
@@ -113,6 +113,9 @@ var (
 	ruleHint = Rule{
 		Name: "hint", Why: "the flag is a hint: the kernel documents no outcome that depends on it",
 	}
+	ruleUnused = Rule{
+		Name: "unused-descriptor", Why: "any descriptor is right, and the spec has no further use for this one",
+	}
 	ruleNotReached = Rule{
 		Name: "count-not-reached", Why: "the call moved no more than the smaller count allows",
 	}
@@ -123,7 +126,7 @@ var (
 		Name: "sampled", Why: "the same call in a loop: its first, middle and last occurrence stand for the others; and of a spec with very many lies a sample is told",
 	}
 	ruleNotTold = Rule{
-		Name: "not-told", Why: "in the run with the lie the spec did not come to that call, or the lie had no effect: the second call failed, or moved nothing",
+		Name: "not-told", Why: "in the run with the lie the spec did not come to that call, or the lie had no effect: the second call failed or moved nothing, the call would have set what was so already, or, with another argument, it told the same and changes nothing else",
 	}
 	ruleUnresolved = Rule{
 		Name: "unresolved", Why: "the lie made the set-up fail: the spec neither conforms nor deviates",
@@ -135,7 +138,7 @@ var (
 
 // Rules returns all rules with their reasons.
 func Rules() []Rule {
-	return append(slices.Clone(rules), ruleHint, ruleNotReached, ruleMemory, ruleSampled, ruleNotTold, ruleUnresolved, ruleAlternatives)
+	return append(slices.Clone(rules), ruleHint, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleNotTold, ruleUnresolved, ruleAlternatives)
 }
 
 var transfers = set("read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2",
@@ -151,6 +154,17 @@ func set(names ...string) map[string]bool {
 
 var observers = set("fstat", "stat", "lstat", "newfstatat", "poll", "ppoll", "select", "pselect6", "getpid", "getppid", "gettid",
 	"getpgid", "getsid", "getuid", "geteuid", "rt_sigpending", "capget", "epoll_wait", "epoll_pwait")
+
+// telling says that two calls with the same outcome have done the same.
+func telling(c *call) bool {
+	switch c.name {
+	case "lseek":
+		return true
+	case "fcntl":
+		return c.args[1] == unix.F_DUPFD || c.args[1] == unix.F_DUPFD_CLOEXEC || onlyLooks(c)
+	}
+	return onlyLooks(c)
+}
 
 // onlyLooks says that a call changes nothing. Of epoll_wait that is true for level-triggered
 // interest only; with EPOLLET or EPOLLONESHOT the call's own outcome shows it, which other lies
