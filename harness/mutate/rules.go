@@ -61,7 +61,7 @@ var rules = []Rule{
 		Name: "nothing-transferred", Why: "the call moved no byte: without it, and with another one, all is as with it",
 		kinds: []Kind{Omit, Twice, Argument},
 		applies: func(_ *recording, c *call) bool {
-			return transfers[c.name] && c.out != nil && c.out.Result == 0 && !c.repeated && !c.blocked()
+			return transfers[c.name] && c.out != nil && c.out.Result == 0 && !c.repeated && !c.blocked() && !c.died && !c.unended
 		},
 	},
 	{
