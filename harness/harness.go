@@ -29,8 +29,9 @@ var registry struct {
 	sync.Mutex
 	pages    map[string]fs.FS
 	checks   map[string][]spec.Location
+	specs    map[string]int // by clause, its Clause calls in that tree
 	problems []string
-	specs    []Spec
+	checkers []Spec
 	sequence int // Clause calls in the tree that is being built
 }
 
@@ -47,6 +48,7 @@ func Suite(name string, pages fs.FS) bool {
 	if registry.pages == nil {
 		registry.pages = map[string]fs.FS{}
 		registry.checks = map[string][]spec.Location{}
+		registry.specs = map[string]int{}
 		hook()
 	}
 	if _, ok := registry.pages[name]; ok {
@@ -153,9 +155,16 @@ func SpecLabels() map[string][][]string {
 
 // Clause names the clause that body checks. It stands where ginkgo's It would. Between the id and
 // the body there may be a string that tells several specs of one clause apart, and ginkgo's
-// decorators.
+// decorators: a function that wraps Clause passes Offset(1), so that the clause's place is where that
+// function is called.
 func Clause(id string, args ...any) {
-	at := location(2)
+	skip := 0
+	for _, arg := range args {
+		if offset, ok := arg.(ginkgo.Offset); ok {
+			skip += int(offset)
+		}
+	}
+	at := location(2 + skip)
 	if len(args) == 0 {
 		problem("%s: Clause(%q) has no body", at, id)
 		return
@@ -179,20 +188,23 @@ func Clause(id string, args ...any) {
 	if !slices.Contains(registry.checks[id], at) {
 		registry.checks[id] = append(registry.checks[id], at)
 	}
+	registry.specs[id]++
 	sequence := registry.sequence
 	registry.sequence++
 	registry.Unlock()
 
 	text, name := id+": "+clause.Text, ""
 	decorators := []any{
-		ginkgo.Offset(1), ginkgo.Label(id, "suite:"+clause.Suite, "level:"+string(clause.Level)),
+		ginkgo.Offset(1 + skip), ginkgo.Label(id, "suite:"+clause.Suite, "level:"+string(clause.Level)),
 		ginkgo.NodeTimeout(specLimit()), ginkgo.GracePeriod(gracePeriod),
 	}
 	for _, arg := range args[:len(args)-1] {
-		if variant, ok := arg.(string); ok {
-			name += variant
-			text += " [" + variant + "]"
-		} else {
+		switch arg := arg.(type) {
+		case string:
+			name += arg
+			text += " [" + arg + "]"
+		case ginkgo.Offset: // seen to above
+		default:
 			decorators = append(decorators, arg)
 		}
 	}
@@ -200,7 +212,7 @@ func Clause(id string, args ...any) {
 		decorators = append(decorators, ginkgo.Serial)
 	}
 	registry.Lock()
-	registry.specs = append(registry.specs, Spec{Clause: clause, Name: name, At: at, Sequence: sequence, body: body})
+	registry.checkers = append(registry.checkers, Spec{Clause: clause, Name: name, At: at, Sequence: sequence, body: body})
 	registry.Unlock()
 	decorators = append(decorators, func(ginkgo.SpecContext) { perform(clause, sequence, at, name, body) })
 	ginkgo.It(text, decorators...)

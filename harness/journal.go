@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,10 +28,14 @@ import (
 //	                       absolute path (default: none are written)
 //	IPCSPEC_TIMEOUT_SCALE  multiplies all time limits (default 1)
 //	IPCSPEC_DISPOSABLE     1: the machine may be changed as a whole, as sysctls are
+//	IPCSPEC_EXPECT         absolute paths of files of expectations besides those that ipcspec
+//	                       brings along, with colons between them; one of them may be none, for
+//	                       leaving those out
 var Settings = struct {
 	Out          string
 	TimeoutScale float64
 	Disposable   bool
+	Expect       []string
 }{TimeoutScale: 1}
 
 // settingsProblem is what is wrong with the environment; it is told when specs are run.
@@ -50,12 +55,34 @@ func init() {
 	if Settings.Out != "" && !filepath.IsAbs(Settings.Out) {
 		settingsProblem = fmt.Errorf("IPCSPEC_OUT=%q: give an absolute path, since each suite runs in its own folder", Settings.Out)
 	}
-	if text := os.Getenv(workerEnv); text != "" {
-		worker = &Worker{}
-		if err := json.Unmarshal([]byte(text), worker); err != nil {
-			settingsProblem = fmt.Errorf("%s: %w", workerEnv, err)
+	if text := os.Getenv("IPCSPEC_EXPECT"); text != "" {
+		Settings.Expect = filepath.SplitList(text)
+		for _, file := range Settings.Expect {
+			if file != expectNone && !filepath.IsAbs(file) {
+				settingsProblem = fmt.Errorf("IPCSPEC_EXPECT: %q: give absolute paths, since each suite runs in its own folder, or none", file)
+			}
 		}
 	}
+	if text := os.Getenv(workerEnv); text != "" {
+		worker = &Worker{}
+		if err := worker.read(text); err != nil {
+			settingsProblem = fmt.Errorf("%s=%s: %w", workerEnv, text, err)
+		}
+	}
+}
+
+// read takes a worker's part from the descriptor of that number.
+func (w *Worker) read(descriptor string) error {
+	fd, err := strconv.Atoi(descriptor)
+	if err != nil {
+		return err
+	}
+	file := os.NewFile(uintptr(fd), "part")
+	if file == nil {
+		return errors.New("not a descriptor")
+	}
+	defer file.Close()
+	return json.NewDecoder(io.NewSectionReader(file, 0, 1<<30)).Decode(w)
 }
 
 const (
@@ -82,10 +109,23 @@ var worker *Worker
 
 func inWorker() bool { return worker != nil }
 
-// Env returns the setting that makes a process a worker.
-func (w *Worker) Env() (string, error) {
+// Part returns a file that holds the worker's part, and the setting that makes a process that
+// inherits it as the given descriptor that worker. An environment could not hold so much.
+func (w *Worker) Part(descriptor int) (file *os.File, setting string, err error) {
 	text, err := json.Marshal(w)
-	return workerEnv + "=" + string(text), err
+	if err != nil {
+		return nil, "", err
+	}
+	fd, err := unix.MemfdCreate("ipcspec-part", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, "", fmt.Errorf("make memory for a worker's part: %w", err)
+	}
+	file = os.NewFile(uintptr(fd), "part")
+	if _, err := file.Write(text); err != nil {
+		file.Close()
+		return nil, "", fmt.Errorf("write a worker's part: %w", err)
+	}
+	return file, fmt.Sprintf("%s=%d", workerEnv, descriptor), nil
 }
 
 // claims is the shared memory in which workers claim specs: each spec has a word.
@@ -140,6 +180,9 @@ func openJournals() []byte {
 	if settingsProblem != nil {
 		ginkgo.Fail(settingsProblem.Error())
 	}
+	if _, err := entries(); !inWorker() && err != nil {
+		ginkgo.Fail("the expectations are not in order:\n" + err.Error())
+	}
 	var b begin
 	if !inWorker() && Settings.Out != "" {
 		suites := Suites()
@@ -184,11 +227,12 @@ func joinJournals(text []byte) {
 	config, _ := ginkgo.GinkgoConfiguration()
 	keepJournal(func(j *report.Journal) error {
 		return j.Run(report.Run{
-			Tool: Version(), Target: report.Target{Kind: "local", Kernel: facts()},
+			Tool: Version(), Target: here(),
 			Options: report.Options{
 				Command: os.Args, Seed: config.RandomSeed, Procs: config.ParallelTotal,
 				TimeoutScale: Settings.TimeoutScale, Disposable: Settings.Disposable,
 			},
+			Expected: expected(),
 		})
 	})
 }

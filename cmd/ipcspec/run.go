@@ -53,6 +53,8 @@ func newRun() *cobra.Command {
 	flags.StringVar(&o.LabelFilter, "label-filter", "", "only specs whose labels match this `QUERY` in ginkgo's language")
 	flags.StringVar(&results, "results", "", "write the results to this `FILE`, and the journal beside it")
 	flags.StringVar(&junit, "junit", "", "write a JUnit file to this `FILE`")
+	flags.StringArrayVar(&o.Expect, "expect", nil, "take the expectations in this `FILE` too; may be repeated (none: as --no-expect)")
+	flags.BoolVar(&o.NoExpect, "no-expect", false, "leave out the expectations that ipcspec brings along")
 	flags.BoolVar(&strict, "strict", false, "exit with 3 when a clause stays unresolved")
 	flags.IntVar(&o.Procs, "procs", 0, "run specs in `N` processes side by side (default: as many as CPUs)")
 	flags.Int64Var(&o.Seed, "seed", 0, "`SEED` of the order of specs (default: from the clock)")

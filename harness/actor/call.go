@@ -384,3 +384,10 @@ func (c *Call) Note(format string, args ...any) *Call {
 	c.note = fmt.Sprintf(format, args...)
 	return c
 }
+
+// Pending returns the call that the actor is in, nil where it is idle: after a Clone with CLONE_VFORK
+// that is the clone, until the child has ended or executed a program.
+func (a *Actor) Pending() *Call {
+	a.collect()
+	return a.pending[a.depth()]
+}

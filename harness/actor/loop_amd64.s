@@ -26,6 +26,26 @@
 #define UC_PC 168
 #define UC_SIGMASK 296
 
+// The first five arguments of a system call, into their registers.
+#define LOAD_ARGUMENTS \
+	MOVQ (const_frameArgs+0)(R14), DI; \
+	MOVQ (const_frameArgs+8)(R14), SI; \
+	MOVQ (const_frameArgs+16)(R14), DX; \
+	MOVQ (const_frameArgs+24)(R14), R10; \
+	MOVQ (const_frameArgs+32)(R14), R8
+
+// Something has happened: count it, and wake the Go process; where it is awake, go to that label.
+#define TELL(awake) \
+	LOCK; \
+	INCL const_slotActivity(R15); \
+	CMPL const_slotWaiting(R15), $0; \
+	JEQ awake; \
+	LEAQ const_slotActivity(R15), DI; \
+	MOVL $FUTEX_WAKE, SI; \
+	MOVL $0x7fffffff, DX; \
+	MOVL $SYS_futex, AX; \
+	SYSCALL
+
 // func image() (start unsafe.Pointer)
 TEXT ·image(SB), NOSPLIT, $0-8
 	LEAQ ·loop(SB), AX
@@ -97,15 +117,7 @@ done:
 	MOVL const_frameCommand(R14), AX
 	MOVL AX, const_frameDone(R14)
 tell:
-	LOCK
-	INCL const_slotActivity(R15)
-	CMPL const_slotWaiting(R15), $0
-	JEQ idle
-	LEAQ const_slotActivity(R15), DI
-	MOVL $FUTEX_WAKE, SI
-	MOVL $0x7fffffff, DX
-	MOVL $SYS_futex, AX
-	SYSCALL
+	TELL(idle)
 
 idle:
 	MOVL const_slotSpin(R15), CX
@@ -148,11 +160,7 @@ command:
 	JMP fail
 
 call:
-	MOVQ (const_frameArgs+0)(R14), DI
-	MOVQ (const_frameArgs+8)(R14), SI
-	MOVQ (const_frameArgs+16)(R14), DX
-	MOVQ (const_frameArgs+24)(R14), R10
-	MOVQ (const_frameArgs+32)(R14), R8
+	LOAD_ARGUMENTS
 	MOVQ (const_frameArgs+40)(R14), R9
 	MOVQ const_frameNr(R14), AX
 	MOVL $const_stateCall, const_frameState(R14)
@@ -166,11 +174,7 @@ repeat:
 again:
 	TESTQ R12, R12
 	JEQ done
-	MOVQ (const_frameArgs+0)(R14), DI
-	MOVQ (const_frameArgs+8)(R14), SI
-	MOVQ (const_frameArgs+16)(R14), DX
-	MOVQ (const_frameArgs+24)(R14), R10
-	MOVQ (const_frameArgs+32)(R14), R8
+	LOAD_ARGUMENTS
 	MOVQ (const_frameArgs+40)(R14), R9
 	MOVQ const_frameNr(R14), AX
 	SYSCALL
@@ -185,11 +189,7 @@ again:
 	JMP again
 
 clone:
-	MOVQ (const_frameArgs+0)(R14), DI
-	MOVQ (const_frameArgs+8)(R14), SI
-	MOVQ (const_frameArgs+16)(R14), DX
-	MOVQ (const_frameArgs+24)(R14), R10
-	MOVQ (const_frameArgs+32)(R14), R8
+	LOAD_ARGUMENTS
 	MOVQ (const_frameArgs+40)(R14), R12
 	MOVQ const_frameNr(R14), AX
 	MOVL $const_stateCall, const_frameState(R14)
@@ -234,15 +234,7 @@ return:
 	MOVQ $0, const_frameResult(R14)
 	MOVL const_frameCommand(R14), AX
 	MOVL AX, const_frameDone(R14)
-	LOCK
-	INCL const_slotActivity(R15)
-	CMPL const_slotWaiting(R15), $0
-	JEQ leave
-	LEAQ const_slotActivity(R15), DI
-	MOVL $FUTEX_WAKE, SI
-	MOVL $0x7fffffff, DX
-	MOVL $SYS_futex, AX
-	SYSCALL
+	TELL(leave)
 leave:
 	RET
 
@@ -323,15 +315,7 @@ parking:
 	MOVL AX, const_slotDepth(R15)
 	JMP tell
 unparked:
-	LOCK
-	INCL const_slotActivity(R15)
-	CMPL const_slotWaiting(R15), $0
-	JEQ leave
-	LEAQ const_slotActivity(R15), DI
-	MOVL $FUTEX_WAKE, SI
-	MOVL $0x7fffffff, DX
-	MOVL $SYS_futex, AX
-	SYSCALL
+	TELL(leave)
 	RET
 
 	PCALIGN $64

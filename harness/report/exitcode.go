@@ -4,7 +4,8 @@ package report
 const (
 	// ExitConforms: no unexpected result.
 	ExitConforms = 0
-	// ExitDeviates: a clause deviates.
+	// ExitDeviates: a clause deviates, and nobody expected that; or a verdict that was expected did
+	// not come.
 	ExitDeviates = 1
 	// ExitFault: the tool itself failed or was misused.
 	ExitFault = 2
@@ -24,9 +25,9 @@ func ExitCode(results Results, strict bool) int {
 		switch {
 		case clause.Fault != "":
 			return ExitFault
-		case clause.Verdict == Deviates:
+		case clause.UnexpectedDeviation(), clause.Unmet():
 			code = ExitDeviates
-		case clause.Verdict == Unresolved && strict && code == ExitConforms:
+		case clause.Verdict == Unresolved && !clause.AsExpected() && strict && code == ExitConforms:
 			code = ExitUnresolved
 		}
 	}

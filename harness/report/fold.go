@@ -1,6 +1,7 @@
 package report
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type folding struct {
 	outcomes map[string][]Outcome // by clause
 	selected map[string]int       // by clause, how many specs a run line promises
 	suites   map[string]bool      // suites that a run line names
+	expected map[string]Expectation
 }
 
 // Fold makes results of the lines of a journal and of the clauses that were selected from the
@@ -35,6 +37,9 @@ type folding struct {
 // that were going to be run and the suites that were got to. Where none names any, all that did not
 // start counts as not run if the run was interrupted, and as untested otherwise.
 //
+// What is expected of a clause is known from the run lines too, and is judged by the clause's verdict
+// over all its specs.
+//
 // A run was interrupted if a process says so, or began and never said that it stopped.
 func Fold(lines []Line, clauses []ClauseInfo, options ...FoldOption) Results {
 	f := folding{
@@ -42,6 +47,7 @@ func Fold(lines []Line, clauses []ClauseInfo, options ...FoldOption) Results {
 		outcomes: map[string][]Outcome{},
 		selected: map[string]int{},
 		suites:   map[string]bool{},
+		expected: map[string]Expectation{},
 	}
 	for _, option := range options {
 		option(&f)
@@ -62,6 +68,9 @@ func Fold(lines []Line, clauses []ClauseInfo, options ...FoldOption) Results {
 	for _, info := range f.all(clauses) {
 		outcomes := f.outcomes[info.ID]
 		result := foldClause(info, outcomes)
+		if e, ok := f.expected[info.ID]; ok {
+			result.Expected = &e
+		}
 		if f.left(result, results.Interrupted) {
 			results.NotRun = append(results.NotRun, info.ID)
 			results.Total.NotRun++
@@ -103,6 +112,7 @@ func (f *folding) read(lines []Line, results *Results) {
 				specs[id]++
 				f.selected[id] = max(f.selected[id], specs[id])
 			}
+			maps.Copy(f.expected, line.Run.Expected)
 			for _, suite := range line.Run.Suites {
 				f.suites[suite] = true
 			}

@@ -113,6 +113,13 @@ func OpenJournal(path string, proc int, durable bool) (*Journal, error) {
 
 // Run writes that this process begins to run specs.
 func (j *Journal) Run(r Run) error {
+	if len(r.Expected) > 0 {
+		expected := map[string]Expectation{}
+		for id, e := range r.Expected {
+			expected[id] = *e.printable()
+		}
+		r.Expected = expected
+	}
 	return j.write(RunEvent, func(h head) any { h.Schema = Schema; return runLine{h, &r} })
 }
 

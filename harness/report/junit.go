@@ -57,7 +57,8 @@ type junitProblem struct {
 
 // WriteJUnit writes the results as JUnit XML: a suite is a testsuite, a clause a testcase. A
 // deviation is a failure, a fault of the tool an error, and a clause that was not judged is
-// skipped. A clause that both deviates and has a fault is a failure that tells the fault. What was
+// skipped. So is one that deviates as expected; where an expected verdict did not come, that is a
+// failure. A clause that both deviates and has a fault is a failure that tells the fault. What was
 // not run has no testcase; a property of the suite says how much that is.
 func WriteJUnit(w io.Writer, r Results) error {
 	all := junitSuites{Name: "ipcspec"}
@@ -91,7 +92,7 @@ func WriteJUnit(w io.Writer, r Results) error {
 		}
 		s.Tests++
 		switch {
-		case clause.Verdict == Deviates:
+		case clause.UnexpectedDeviation():
 			s.Failures++
 			message := "the kernel deviates from the clause"
 			if len(clause.Evidence) > 0 {
@@ -101,6 +102,12 @@ func WriteJUnit(w io.Writer, r Results) error {
 		case clause.Fault != "":
 			s.Errors++
 			c.Error = &junitProblem{oneLine(clause.Fault), "fault", clauseDetails(clause)}
+		case clause.Unmet():
+			s.Failures++
+			c.Failure = &junitProblem{unmetLine(clause), "unmet expectation", clauseDetails(clause)}
+		case clause.Verdict == Deviates:
+			s.Skipped++
+			c.Skipped = &junitSkipped{"expected deviation: " + oneLine(clause.Expected.Why)}
 		case clause.Verdict == Untested:
 			s.Skipped++
 			c.Skipped = &junitSkipped{"untested: no spec yet"}

@@ -18,6 +18,8 @@ type Outcome struct {
 	// verdict is unresolved, or deviates where a deviation had been seen before.
 	Fault    string    `json:"fault,omitempty"`
 	Evidence *Evidence `json:"evidence,omitempty"`
+	// Expected is the expectation that the verdict is in keeping with, if there is one.
+	Expected *Expectation `json:"expected,omitempty"`
 }
 
 // Evidence shows a deviation.
@@ -41,6 +43,7 @@ func (o Outcome) printable() Outcome {
 	o.Location = oneLine(o.Location)
 	o.Reason = oneLine(o.Reason)
 	o.Fault = oneLine(o.Fault)
+	o.Expected = o.Expected.printable()
 	if o.Evidence != nil {
 		e := *o.Evidence
 		e.Spec = oneLine(e.Spec)

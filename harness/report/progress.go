@@ -41,6 +41,7 @@ type Progress struct {
 	total    int
 	verdicts map[string]Verdict
 	faults   map[string]bool
+	expected map[string]bool // clauses that deviate, as far as is known as expected
 	running  []string
 }
 
@@ -60,6 +61,7 @@ func newProgress(w io.Writer, total int, width func() int) *Progress {
 		total:    total,
 		verdicts: map[string]Verdict{},
 		faults:   map[string]bool{},
+		expected: map[string]bool{},
 	}
 	if width != nil {
 		p.every = redraw
@@ -131,6 +133,9 @@ func (p *Progress) End(o Outcome) {
 		p.running = slices.Delete(p.running, i, i+1)
 	}
 	p.verdicts[o.Clause] = Worst(p.verdicts[o.Clause], o.Verdict)
+	if o.Verdict == Deviates && o.Expected != nil {
+		p.expected[o.Clause] = true
+	}
 	if o.Fault != "" {
 		p.faults[o.Clause] = true
 	}
@@ -166,6 +171,11 @@ func (p *Progress) Close() {
 func (p *Progress) lineFor(o Outcome) string {
 	var what, why string
 	switch {
+	case o.Verdict == Deviates && o.Expected != nil:
+		if p.width != nil {
+			return ""
+		}
+		what, why = "expected", "deviates, as expected: "+o.Expected.Why
 	case o.Verdict == Deviates:
 		what = "deviates"
 		if o.Evidence != nil {
@@ -226,12 +236,15 @@ func (p *Progress) state() string {
 		b.WriteString(plural(len(p.verdicts), "clause"))
 	}
 	deviations := 0
-	for _, v := range p.verdicts {
-		if v == Deviates {
+	for id, v := range p.verdicts {
+		if v == Deviates && !p.expected[id] {
 			deviations++
 		}
 	}
 	fmt.Fprintf(&b, ", %s", plural(deviations, "deviation"))
+	if n := len(p.expected); n > 0 {
+		fmt.Fprintf(&b, ", %d expected", n)
+	}
 	if n := len(p.faults); n > 0 {
 		fmt.Fprintf(&b, ", %s", plural(n, "fault"))
 	}

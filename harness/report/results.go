@@ -30,6 +30,8 @@ type ClauseResult struct {
 	// Reason and Fault are as in an Outcome.
 	Reason string `json:"reason,omitempty"`
 	Fault  string `json:"fault,omitempty"`
+	// Expected is the verdict that was expected here, whether or not it came.
+	Expected *Expectation `json:"expected,omitempty"`
 	// Evidence holds that of each spec that gave some.
 	Evidence []Evidence `json:"evidence,omitempty"`
 }
@@ -45,6 +47,10 @@ type Counts struct {
 	Untested    int `json:"untested"`
 	// NotRun counts clauses that were selected and did not start.
 	NotRun int `json:"not_run"`
+	// Expected counts the clauses that deviate as expected, and that are among those that deviate.
+	Expected int `json:"expected"`
+	// Unmet counts the clauses for which another verdict was expected and did not come.
+	Unmet int `json:"unmet"`
 	// Faults counts clauses for which the tool itself failed, whatever their verdict.
 	Faults int `json:"faults"`
 	// Seconds is the time that the specs took together, side by side or not.
@@ -82,12 +88,18 @@ func (c *Counts) add(r ClauseResult) {
 		c.Conforms++
 	case Deviates:
 		c.Deviates++
+		if r.AsExpected() {
+			c.Expected++
+		}
 	case Unsupported:
 		c.Unsupported++
 	case Unresolved:
 		c.Unresolved++
 	case Untested:
 		c.Untested++
+	}
+	if r.Unmet() {
+		c.Unmet++
 	}
 	if r.Fault != "" {
 		c.Faults++

@@ -11,8 +11,10 @@ type Target struct {
 	// Kind is local, vm or oci.
 	Kind string `json:"kind"`
 	// Detail tells one target of a kind from another, such as the kernel image or the OCI runtime.
-	Detail string       `json:"detail,omitempty"`
-	Kernel kernel.Facts `json:"kernel"`
+	Detail string `json:"detail,omitempty"`
+	// Profile tells how much an OCI runtime was asked to allow, such as default or privileged.
+	Profile string       `json:"profile,omitempty"`
+	Kernel  kernel.Facts `json:"kernel"`
 }
 
 // Options are the settings of a run that its results depend on.
@@ -43,6 +45,8 @@ type Run struct {
 	// specs. What is selected and never starts is counted as not run. Each of the processes that run
 	// specs side by side may list all of them.
 	Selected []string `json:"selected,omitempty"`
+	// Expected holds, by clause, the verdicts that are expected on this target.
+	Expected map[string]Expectation `json:"expected,omitempty"`
 }
 
 // Stop is what a process says of itself when it has run its last spec.

@@ -16,13 +16,18 @@ import (
 const lineWidth = 100
 
 // Summary writes the results for a reader: a table of the suites, each deviation in full, the
-// faults of the tool, and what could not be judged, grouped by the reason.
+// faults of the tool, the expected that did not happen and that did, and what could not be judged,
+// grouped by the reason.
 func Summary(w io.Writer, r Results) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", heading(r))
 	writeTable(&b, r)
-	writeEach(&b, r, "deviation", func(c ClauseResult) bool { return c.Verdict == Deviates })
-	writeEach(&b, r, "fault of the tool itself", func(c ClauseResult) bool { return c.Verdict != Deviates && c.Fault != "" })
+	writeEach(&b, r, "deviation", ClauseResult.UnexpectedDeviation, writeDetails)
+	writeEach(&b, r, "expectation that did not come true", ClauseResult.Unmet, writeDetails)
+	writeEach(&b, r, "fault of the tool itself", func(c ClauseResult) bool { return !c.UnexpectedDeviation() && c.Fault != "" }, writeDetails)
+	writeEach(&b, r, "expected deviation", func(c ClauseResult) bool {
+		return c.Verdict == Deviates && c.AsExpected() && c.Fault == ""
+	}, writeExpected)
 	writeGroups(&b, r, Unresolved)
 	writeGroups(&b, r, Unsupported)
 	var untested []string
@@ -77,6 +82,9 @@ func writeTable(b *strings.Builder, r Results) {
 		for _, n := range []int{c.Clauses, c.Conforms, c.Deviates, c.Unsupported, c.Unresolved, c.Untested} {
 			cells = append(cells, fmt.Sprint(n))
 		}
+		if c.Expected > 0 {
+			cells[3] += fmt.Sprintf(" (%d expected)", c.Expected)
+		}
 		cells = append(cells, fmt.Sprintf("%.1f", c.Seconds))
 		if r.Total.NotRun > 0 {
 			cells = append(cells, fmt.Sprint(c.NotRun))
@@ -107,8 +115,8 @@ func writeTable(b *strings.Builder, r Results) {
 	}
 }
 
-// writeEach writes in full each clause that a condition holds for.
-func writeEach(b *strings.Builder, r Results, noun string, wanted func(ClauseResult) bool) {
+// writeEach writes each clause that a condition holds for, below a line that counts them.
+func writeEach(b *strings.Builder, r Results, noun string, wanted func(ClauseResult) bool, write func(*strings.Builder, ClauseResult, string)) {
 	var chosen []ClauseResult
 	for _, clause := range r.Clauses {
 		if wanted(clause) {
@@ -118,11 +126,15 @@ func writeEach(b *strings.Builder, r Results, noun string, wanted func(ClauseRes
 	if len(chosen) == 0 {
 		return
 	}
-	first, rest, _ := strings.Cut(noun, " ")
-	fmt.Fprintf(b, "\n%s\n", strings.TrimSpace(plural(len(chosen), first)+" "+rest))
+	if first, rest, _ := strings.Cut(noun, " "); first == "expected" {
+		noun = first + " " + plurals(len(chosen), rest)
+	} else {
+		noun = strings.TrimSpace(plurals(len(chosen), first) + " " + rest)
+	}
+	fmt.Fprintf(b, "\n%d %s\n", len(chosen), noun)
 	for _, clause := range chosen {
 		fmt.Fprintf(b, "\n%s (%s)\n", printable(clause.ID), printable(clause.Suite))
-		writeDetails(b, clause, "  ")
+		write(b, clause, "  ")
 	}
 }
 
@@ -133,6 +145,10 @@ func writeDetails(b *strings.Builder, clause ClauseResult, indent string) {
 	}
 	if source := sourceOf(clause.ClauseInfo); source != "" {
 		wrap(b, "documented: "+source, indent, indent+"            ")
+	}
+	if clause.Unmet() {
+		wrap(b, unmetLine(clause), indent, indent+"  ")
+		wrap(b, "mend: "+unmetMend(clause), indent, indent+"  ")
 	}
 	if clause.Fault != "" {
 		wrap(b, "fault: "+oneLine(clause.Fault), indent, indent+"  ")
@@ -162,6 +178,30 @@ func writeDetails(b *strings.Builder, clause ClauseResult, indent string) {
 		}
 	}
 	fmt.Fprintf(b, "%sreproduce: ipcspec run --clause %s\n", indent, printable(clause.ID))
+}
+
+// writeExpected writes why a deviation was expected, below its id.
+func writeExpected(b *strings.Builder, clause ClauseResult, indent string) {
+	wrap(b, "why: "+oneLine(clause.Expected.Why), indent, indent+"  ")
+	if clause.Expected.Link != "" {
+		fmt.Fprintf(b, "%slink: %s\n", indent, oneLine(clause.Expected.Link))
+	}
+	fmt.Fprintf(b, "%sreproduce: ipcspec run --no-expect --clause %s\n", indent, printable(clause.ID))
+}
+
+// unmetLine says that an expected verdict did not come, and what came instead.
+func unmetLine(clause ClauseResult) string {
+	return fmt.Sprintf("expected: %s, and it is found: %s. Why it was expected: %s",
+		clause.Expected.Verdict, clause.Verdict, oneLine(clause.Expected.Why))
+}
+
+// unmetMend says what to do about that.
+func unmetMend(clause ClauseResult) string {
+	entry := "the expectation"
+	if clause.Expected.Source != "" {
+		entry += " at " + oneLine(clause.Expected.Source)
+	}
+	return "narrow the where of " + entry + " to the targets of which it is true, or remove it"
 }
 
 // writeLine writes an indented line without blanks at its end.
@@ -219,8 +259,14 @@ func writeIDs(b *strings.Builder, what string, ids []string) {
 		return
 	}
 	fmt.Fprintf(b, "\n%d %s\n\n", len(ids), what)
+	if more := len(ids) - mostIDs; more > 0 {
+		ids = append(slices.Clone(ids[:mostIDs]), fmt.Sprintf("… and %d more", more))
+	}
 	wrap(b, printable(strings.Join(ids, " ")), "    ", "    ")
 }
+
+// mostIDs bounds a list that nobody reads to its end; the results file has all.
+const mostIDs = 60
 
 // wrap writes words in lines of at most lineWidth, the first one indented by first, the others by
 // rest. A word that is longer than that has a line of its own.
@@ -241,8 +287,13 @@ func wrap(b *strings.Builder, text, first, rest string) {
 
 // plural counts things: 1 clause, 2 clauses.
 func plural(n int, noun string) string {
+	return fmt.Sprintf("%d %s", n, plurals(n, noun))
+}
+
+// plurals gives the noun as it stands after a number.
+func plurals(n int, noun string) string {
 	if n == 1 {
-		return "1 " + noun
+		return noun
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return noun + "s"
 }

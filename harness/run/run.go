@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ipcspec/ipcspec/harness"
+	"github.com/ipcspec/ipcspec/harness/expect"
 	"github.com/ipcspec/ipcspec/harness/kernel"
 	"github.com/ipcspec/ipcspec/harness/report"
 	"github.com/ipcspec/ipcspec/harness/spec"
@@ -34,7 +35,9 @@ type Options struct {
 	RandomizeAll bool   // mix all specs, not only their groups
 	TimeoutScale float64
 	Disposable   bool
-	Journal      string // file to keep the journal in; "" for none
+	Expect       []string // files of expectations besides those that ipcspec brings along
+	NoExpect     bool     // leave those out
+	Journal      string   // file to keep the journal in; "" for none
 	Command      []string
 	Progress     io.Writer
 }
@@ -69,16 +72,26 @@ func Local(ctx context.Context, o Options) (report.Results, error) {
 			}
 		}
 	}
+	target := report.Target{Kind: "local", Kernel: facts}
+	entries, err := harness.Expectations(o.NoExpect, o.Expect...)
+	if err != nil {
+		return report.Results{}, err
+	}
+	expected := expect.Apply(entries, target, selected)
+	for id, e := range expected {
+		e.Specs = len(labels[id])
+		expected[id] = e
+	}
 	d := &director{
 		options: o,
 		run: report.Run{
 			Tool:   harness.Version(),
-			Target: report.Target{Kind: "local", Kernel: facts},
+			Target: target,
 			Options: report.Options{
 				Command: o.Command, Selection: o.words(), Seed: o.Seed, Procs: o.Procs,
 				TimeoutScale: o.TimeoutScale, Disposable: o.Disposable,
 			},
-			Suites: suitesOf(selected), Selected: specs,
+			Suites: suitesOf(selected), Selected: specs, Expected: expected,
 		},
 		progress: report.NewProgress(o.Progress, len(ids)),
 		silence:  time.Duration(120 * float64(time.Second) * max(o.TimeoutScale, 1)),
@@ -283,11 +296,13 @@ func (d *director) start(clauses []string, proc int) (*workerProcess, error) {
 		part.Journals = []int{5, 4}
 		w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, d.journal)
 	}
-	env, err := part.Env()
+	file, setting, err := part.Part(3 + len(w.cmd.ExtraFiles))
 	if err != nil {
 		return nil, err
 	}
-	w.cmd.Env = append(os.Environ(), env)
+	defer file.Close()
+	w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, file)
+	w.cmd.Env = append(os.Environ(), setting)
 	w.cmd.Stderr = &w.words
 	// In a group of its own, so that ^C reaches the director only, which passes it on.
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -36,9 +36,19 @@ func TestMain(m *testing.M) {
 // perform runs faulty and returns its results by clause.
 func perform(t *testing.T, clauses ...string) map[string]report.ClauseResult {
 	t.Helper()
+	byID := map[string]report.ClauseResult{}
+	for _, c := range results(t, "none", clauses...).Clauses {
+		byID[c.ID] = c
+	}
+	return byID
+}
+
+// results runs faulty with a file of expectations and returns its results.
+func results(t *testing.T, expect string, clauses ...string) report.Results {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "results.json")
 	cmd := exec.Command(faulty, clauses...)
-	cmd.Env = append(os.Environ(), "RESULTS="+file, "IPCSPEC_TAG="+tag)
+	cmd.Env = append(os.Environ(), "RESULTS="+file, "IPCSPEC_TAG="+tag, "IPCSPEC_EXPECT="+expect)
 	var out bytes.Buffer
 	cmd.Stderr = &out
 	if err := cmd.Run(); err != nil {
@@ -48,12 +58,8 @@ func perform(t *testing.T, clauses ...string) map[string]report.ClauseResult {
 	if err != nil {
 		t.Fatal(err)
 	}
-	byID := map[string]report.ClauseResult{}
-	for _, c := range results.Clauses {
-		byID[c.ID] = c
-	}
 	noneLeft(t)
-	return byID
+	return results
 }
 
 // noneLeft checks that no actor and no keeper of a program that has ended is left.
@@ -108,6 +114,7 @@ func TestVerdictsOfFaultySpecs(t *testing.T) {
 		"faulty.serial":          {report.Conforms, "", ""},
 		"faulty.leaks":           {report.Conforms, "", ""},
 		"faulty.deviates":        {report.Deviates, "", ""},
+		"faulty.half":            {report.Deviates, "", ""},
 		"faulty.call-hangs":      {report.Deviates, "", ""},
 		"faulty.spec-hangs":      {report.Unresolved, "", "hung in its own code"},
 		"faulty.panics":          {report.Unresolved, "", "panicked: out of cheese"},

@@ -12,6 +12,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/ipcspec/ipcspec/harness/strict"
 )
 
 // Catalogue is the clauses and dispositions of one suite or of several.
@@ -52,8 +54,8 @@ func loadAll(index *Index, suites map[string]fs.FS) (*Catalogue, error) {
 		}
 	}
 	between = append(between, all.references()...)
-	between = slices.DeleteFunc(between, func(f fault) bool { return known[f.Error()] })
-	return all, errors.Join(append(errs, between.err())...)
+	between = slices.DeleteFunc(between, func(f strict.Fault) bool { return known[f.Error()] })
+	return all, errors.Join(append(errs, between.Err())...)
 }
 
 func lines(err error) []string {
@@ -69,10 +71,10 @@ func lines(err error) []string {
 // CheckReferences' business, since they may go to a suite that is not here.
 func Join(parts ...*Catalogue) (*Catalogue, error) {
 	all, faults := join(ManPages(), parts)
-	return all, faults.err()
+	return all, faults.Err()
 }
 
-func join(index *Index, parts []*Catalogue) (*Catalogue, faults) {
+func join(index *Index, parts []*Catalogue) (*Catalogue, strict.Faults) {
 	var pages []*Page
 	for _, part := range parts {
 		pages = append(pages, part.pages...)
@@ -82,7 +84,7 @@ func join(index *Index, parts []*Catalogue) (*Catalogue, faults) {
 
 // assemble builds the lookups and finds the faults that lie between clauses and dispositions. Of
 // things that stand twice the first one counts.
-func assemble(index *Index, pages []*Page) (*Catalogue, faults) {
+func assemble(index *Index, pages []*Page) (*Catalogue, strict.Faults) {
 	pages = slices.Clone(pages)
 	slices.SortStableFunc(pages, func(a, b *Page) int { return strings.Compare(a.File, b.File) })
 	c := &Catalogue{
@@ -92,11 +94,11 @@ func assemble(index *Index, pages []*Page) (*Catalogue, faults) {
 		citedBy:      map[string][]*Clause{},
 		dispositions: map[string]*Disposition{},
 	}
-	var faults faults
+	var faults strict.Faults
 	for _, page := range pages {
 		for _, clause := range page.Clauses {
 			if first, ok := c.byID[clause.ID]; ok {
-				faults.add(clause.Source, "clause %s stands at %s already: an id is unique over all pages and suites, so choose another", clause.ID, first.Source)
+				faults.Add(clause.Source, "clause %s stands at %s already: an id is unique over all pages and suites, so choose another", clause.ID, first.Source)
 				continue
 			}
 			c.byID[clause.ID] = clause
@@ -107,7 +109,7 @@ func assemble(index *Index, pages []*Page) (*Catalogue, faults) {
 		}
 		for _, d := range page.Dispositions {
 			if first, ok := c.dispositions[d.Statement]; ok {
-				faults.add(d.Source, "statement %s has a disposition at %s already: keep one", d.Statement, first.Source)
+				faults.Add(d.Source, "statement %s has a disposition at %s already: keep one", d.Statement, first.Source)
 				continue
 			}
 			c.dispositions[d.Statement] = d
@@ -119,7 +121,7 @@ func assemble(index *Index, pages []*Page) (*Catalogue, faults) {
 			if d.Kind == Erratum {
 				mend = "remove the cite and name the clause in the erratum's see"
 			}
-			faults.add(d.Source, "statement %s is disposed of as %s, but clause %s at %s cites it: %s", id, d.Kind, clause.ID, clause.Source, mend)
+			faults.Add(d.Source, "statement %s is disposed of as %s, but clause %s at %s cites it: %s", id, d.Kind, clause.ID, clause.Source, mend)
 		}
 	}
 	for _, clause := range c.clauses {
@@ -127,7 +129,7 @@ func assemble(index *Index, pages []*Page) (*Catalogue, faults) {
 			// Of the same suite, so that the answer does not depend on which others are loaded.
 			return d.Kind == Erratum && d.Suite == clause.Suite
 		}) {
-			faults.add(clause.Source, "clause %s cites nothing: name the statements that document it, or name it in the see of an erratum of its suite", clause.ID)
+			faults.Add(clause.Source, "clause %s cites nothing: name the statements that document it, or name it in the see of an erratum of its suite", clause.ID)
 		}
 	}
 	return c, faults
@@ -136,15 +138,15 @@ func assemble(index *Index, pages []*Page) (*Catalogue, faults) {
 // CheckReferences finds dispositions whose see names a clause that is not in the catalogue. It is
 // right only for a catalogue of all suites: one suite alone, in its own test binary, cannot know
 // the clauses of the others.
-func (c *Catalogue) CheckReferences() error { return c.references().err() }
+func (c *Catalogue) CheckReferences() error { return c.references().Err() }
 
-func (c *Catalogue) references() faults {
-	var faults faults
+func (c *Catalogue) references() strict.Faults {
+	var faults strict.Faults
 	for _, page := range c.pages {
 		for _, d := range page.Dispositions {
 			for _, id := range d.See {
 				if _, ok := c.byID[id]; !ok {
-					faults.add(d.Source, "the disposition of %s sees clause %s, which is not in the catalogue%s", d.Statement, id, didYouMean(nil, c.near(id)))
+					faults.Add(d.Source, "the disposition of %s sees clause %s, which is not in the catalogue%s", d.Statement, id, strict.DidYouMean(nil, c.near(id)))
 				}
 			}
 		}

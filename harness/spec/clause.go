@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ipcspec/ipcspec/harness/strict"
 )
 
 // Level says who makes the promise.
@@ -18,13 +20,7 @@ const (
 var levels = []string{string(POSIX), string(Linux)}
 
 // Location is a line of a file of the source tree, with a path from its root.
-type Location struct {
-	File string `json:"file"` // with forward slashes: suites/pipes/pipe.7.yaml
-	Line int    `json:"line"` // from 1
-}
-
-// String gives file:line.
-func (l Location) String() string { return fmt.Sprintf("%s:%d", l.File, l.Line) }
+type Location = strict.Location
 
 // Clause is one observable outcome under one stated precondition, as the catalogue has it.
 // Clauses belong to a Catalogue and are not to be changed.

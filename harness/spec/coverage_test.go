@@ -10,8 +10,8 @@ import (
 )
 
 var testChecks = map[string][]Location{
-	"pipe.a":            {{"suites/pipes/full.go", 12}, {"suites/pipes/full.go", 30}},
-	"write.full-eagain": {{"suites/pipes/full.go", 50}},
+	"pipe.a":            {{File: "suites/pipes/full.go", Line: 12}, {File: "suites/pipes/full.go", Line: 30}},
+	"write.full-eagain": {{File: "suites/pipes/full.go", Line: 50}},
 	"pipe.b":            {},
 }
 

@@ -137,16 +137,16 @@ edition: man-pages 6.20
 			Namespaces:   []string{"mount", "net", "ipc", "pid", "user", "uts"},
 			Serial:       true,
 		},
-		Source: Location{name, 5},
+		Source: Location{File: name, Line: 5},
 	}, {
 		ID: "pipe.2.b", Suite: "pipes", Page: "pipe.7", Text: "It is so: #1.", Cites: []string{"pipe.7:BUG:00000005"},
-		Level: Linux, Subjects: []string{"pipe2"}, Needs: Needs{Serial: true}, Source: Location{name, 24},
+		Level: Linux, Subjects: []string{"pipe2"}, Needs: Needs{Serial: true}, Source: Location{File: name, Line: 24},
 	}}
 	if got := c.Clauses(); !reflect.DeepEqual(got, want) {
 		t.Errorf("clauses are\n%+v\nwant\n%+v", got, want)
 	}
 	d, ok := c.Disposition("pipe.7:DESC:00000002")
-	if want := (&Disposition{"pipe.7:DESC:00000002", Restates, "says it again", []string{"pipe.2.b"}, "pipes", "pipe.7", Location{name, 32}}); !ok || !reflect.DeepEqual(d, want) {
+	if want := (&Disposition{"pipe.7:DESC:00000002", Restates, "says it again", []string{"pipe.2.b"}, "pipes", "pipe.7", Location{File: name, Line: 32}}); !ok || !reflect.DeepEqual(d, want) {
 		t.Errorf("the disposition is %+v, want %+v", d, want)
 	}
 	if d, ok := c.Disposition("F_GETPIPE_SZ.2const:DESC:00000001"); !ok || d.Kind != Erratum || d.See != nil {

@@ -130,7 +130,7 @@ var _ = Describe("A new pipe", func() {
 	Clause("pipe2.first-is-read-end", func() {
 		a := actor.New()
 		first, second := makePipe(a, 0)
-		Must(a.Write(second, []byte("in at the second")))
+		send(a, second, "in at the second")
 		Expect(a.Read(first, 100)).To(ReturnData("in at the second"))
 		Expect(accessMode(a, first)).To(Equal(unix.O_RDONLY))
 	})
@@ -152,7 +152,7 @@ var _ = Describe("A new pipe", func() {
 	Clause("pipe2.write-end-refuses-read", func() {
 		a := actor.New()
 		r, w := makePipe(a, unix.O_NONBLOCK)
-		Must(a.Write(w, []byte("stays")))
+		send(a, w, "stays")
 		Expect(a.Read(w, 5)).To(FailWith(unix.EBADF))
 		Expect(a.Read(r, 100)).To(ReturnData("stays"))
 	})
@@ -161,9 +161,9 @@ var _ = Describe("A new pipe", func() {
 		a := actor.New()
 		r1, w1 := makePipe(a, unix.O_NONBLOCK)
 		r2, w2 := makePipe(a, unix.O_NONBLOCK)
-		Must(a.Write(w1, []byte("one")))
+		Expect(a.Write(w1, []byte("one"))).To(Return(3))
 		Expect(a.Read(r2, 100)).To(FailWith(unix.EAGAIN))
-		Must(a.Write(w2, []byte("two")))
+		Expect(a.Write(w2, []byte("two"))).To(Return(3))
 		Expect(a.Read(r1, 100)).To(ReturnData("one"))
 		Expect(a.Read(r2, 100)).To(ReturnData("two"))
 	})
@@ -203,7 +203,7 @@ var _ = Describe("A new pipe", func() {
 		r, w := makePipe(reader, 0)
 		writer := reader.Fork()
 		Must(reader.Close(w))
-		Must(writer.Write(w, []byte("last words")))
+		send(writer, w, "last words")
 		writer.Exit(0)
 
 		Expect(reader.Read(r, 100)).To(ReturnData("last words"))
@@ -213,7 +213,7 @@ var _ = Describe("A new pipe", func() {
 	Clause("pipe2.buffers-beyond-readers-exit", func() {
 		parent := actor.New()
 		r, w := makePipe(parent, 0)
-		Must(parent.Write(w, []byte("abcdefgh")))
+		send(parent, w, "abcdefgh")
 		reader := parent.Fork()
 		Expect(reader.Read(r, 3)).To(ReturnData("abc"))
 		reader.Exit(0)
@@ -235,8 +235,8 @@ var _ = Describe("pipe2 without flags", func() {
 	Clause("pipe2.zero-flags-a-byte-stream", func() {
 		a := actor.New()
 		r, w := makePipe(a, 0)
-		Must(a.Write(w, []byte("ab")))
-		Must(a.Write(w, []byte("cd")))
+		send(a, w, "ab")
+		send(a, w, "cd")
 		Expect(a.Read(r, 100)).To(ReturnData("abcd"))
 	})
 
@@ -245,7 +245,7 @@ var _ = Describe("pipe2 without flags", func() {
 		r, w := makePipe(a, 0)
 		Expect(closesOnExec(a, r)).To(BeFalse(), "FD_CLOEXEC of the read end")
 		Expect(closesOnExec(a, w)).To(BeFalse(), "FD_CLOEXEC of the write end")
-		Must(a.Write(w, []byte("before")))
+		send(a, w, "before")
 		a.Exec()
 		Expect(a.Write(w, []byte(" and after"))).To(Return(10))
 		Expect(a.Read(r, 100)).To(ReturnData("before and after"))
@@ -357,8 +357,8 @@ var _ = Describe("pipe2 with O_NONBLOCK", func() {
 				Expect(closesOnExec(a, fd)).To(Equal(flags&unix.O_CLOEXEC != 0), "FD_CLOEXEC")
 				Expect(hasFlag(a, fd, unix.O_NONBLOCK)).To(Equal(flags&unix.O_NONBLOCK != 0), "O_NONBLOCK")
 			}
-			Must(a.Write(w, []byte("ab")))
-			Must(a.Write(w, []byte("c")))
+			send(a, w, "ab")
+			send(a, w, "c")
 			Expect(a.Read(r, 100)).To(ReturnData(first))
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 
+	"github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
@@ -25,8 +26,8 @@ type newPipe func(a *actor.Actor, flags int) (r, w int)
 // ofEachKind states a clause for pipes and for FIFOs: pipe(7) says that they differ in how they
 // are made and opened only.
 func ofEachKind(id string, check func(open newPipe)) {
-	Clause(id, "pipe", func() { check((*actor.Actor).Pipe) })
-	Clause(id, "FIFO", func() { check(openFIFO) })
+	Clause(id, "pipe", ginkgo.Offset(1), func() { check((*actor.Actor).Pipe) })
+	Clause(id, "FIFO", ginkgo.Offset(1), func() { check(openFIFO) })
 }
 
 // openFIFO makes a FIFO and opens both of its ends, which one process can do only with O_NONBLOCK.

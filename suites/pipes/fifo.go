@@ -3,6 +3,7 @@ package pipes
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 	"golang.org/x/sys/unix"
 
 	. "github.com/ipcspec/ipcspec/harness"
@@ -42,6 +43,13 @@ func openEnds(a *actor.Actor, path string) (r, w int) {
 	return r, w
 }
 
+// ReturnEnd succeeds when an open returns a descriptor that has this access mode.
+func ReturnEnd(mode int) types.GomegaMatcher {
+	return SatisfyAll(ReturnFD(), WithTransform(func(open *actor.Call) int {
+		return open.Actor().Fcntl(open.Value(), unix.F_GETFL, 0).Value() & unix.O_ACCMODE
+	}, Equal(mode)))
+}
+
 // blocksOf returns stx_blocks of a file, how much of the filesystem its contents take.
 func blocksOf(a *actor.Actor, path string) uint64 {
 	GinkgoHelper()
@@ -64,8 +72,8 @@ var _ = Describe("A FIFO", func() {
 		path := newFIFO(writer)
 		open := reader.Begin().Open(path, forReading, 0)
 		w := writer.Open(path, forWriting, 0)
-		Expect(w).To(ReturnFD())
-		Expect(open).To(ReturnFD())
+		Expect(w).To(ReturnEnd(forWriting))
+		Expect(open).To(ReturnEnd(forReading))
 		Expect(writer.Write(w.Value(), []byte("first, "))).To(Return(7))
 		Expect(writer.Write(w.Value(), []byte("in"))).To(Return(2))
 		Expect(reader.Read(open.Value(), 5)).To(ReturnData("first"))
@@ -78,7 +86,7 @@ var _ = Describe("A FIFO", func() {
 		r := Must(reader.Open(path, readingNow, 0))
 		Must(reader.Fcntl(r, unix.F_SETFL, 0))
 		w := Must(writer.Open(path, forWriting, 0))
-		Must(writer.Write(w, []byte("the rest")))
+		send(writer, w, "the rest")
 		Must(writer.Close(w))
 		Expect(reader.Read(r, 100)).To(ReturnData("the rest"))
 		Expect(reader.Read(r, 100)).To(Return(0))
@@ -88,7 +96,7 @@ var _ = Describe("A FIFO", func() {
 	Clause("fifo.not-seekable", func() {
 		a := actor.New()
 		r, w := openEnds(a, newFIFO(a))
-		Must(a.Write(w, []byte("data")))
+		send(a, w, "data")
 		for _, fd := range []int{r, w} {
 			for _, whence := range []int{unix.SEEK_SET, unix.SEEK_CUR, unix.SEEK_END} {
 				Expect(a.Lseek(fd, 0, whence)).To(FailWith(unix.ESPIPE))
@@ -102,7 +110,7 @@ var _ = Describe("A FIFO", func() {
 		r1 := Must(one.Open(path, readingNow, 0))
 		r2 := Must(other.Open(path, readingNow, 0))
 		w := Must(writer.Open(path, forWriting, 0))
-		Must(writer.Write(w, []byte("abcdef")))
+		send(writer, w, "abcdef")
 		Expect(one.Read(r1, 2)).To(ReturnData("ab"))
 		Expect(other.Read(r2, 2)).To(ReturnData("cd"))
 		Expect(one.Read(r1, 100)).To(ReturnData("ef"))
@@ -118,8 +126,10 @@ var _ = Describe("A FIFO", func() {
 		read1, read2 := one.Begin().Read(r1, 1), other.Begin().Read(r2, 1)
 		Expect(read1).To(Block())
 		Expect(read2).To(Block())
-		Must(writer.Write(w, []byte("a")))
-		Must(writer.Write(w, []byte("b")))
+		send(writer, w, "a")
+		send(writer, w, "b")
+		Expect(read1).To(Return(1))
+		Expect(read2).To(Return(1))
 		Expect([]string{string(read1.Data()), string(read2.Data())}).To(ConsistOf("a", "b"))
 	})
 
@@ -128,8 +138,8 @@ var _ = Describe("A FIFO", func() {
 		path := newFIFO(reader)
 		r := Must(reader.Open(path, readingNow, 0))
 		w1, w2 := one.Open(path, forWriting, 0), other.Open(path, forWriting, 0)
-		Expect(w1).To(ReturnFD())
-		Expect(w2).To(ReturnFD())
+		Expect(w1).To(ReturnEnd(forWriting))
+		Expect(w2).To(ReturnEnd(forWriting))
 		Expect(one.Write(w1.Value(), []byte("one "))).To(Return(4))
 		Expect(other.Write(w2.Value(), []byte("other "))).To(Return(6))
 		Expect(one.Write(w1.Value(), []byte("again"))).To(Return(5))
@@ -169,7 +179,7 @@ var _ = Describe("A FIFO", func() {
 	Clause("fifo.access-mode-write-only", func() {
 		a := actor.New()
 		r, w := openEnds(a, newFIFO(a))
-		Must(a.Write(w, []byte("stays")))
+		send(a, w, "stays")
 		Expect(a.Read(w, 5)).To(FailWith(unix.EBADF))
 		Expect(a.Read(r, 100)).To(ReturnData("stays"))
 	})
@@ -191,10 +201,10 @@ var _ = Describe("The filesystem's part in a FIFO", func() {
 		path := newFIFO(a)
 		r, w := openEnds(a, path)
 		Must(a.Write(w, make([]byte, 10000)))
-		Expect(a.Stat(path)).To(Return(0))
-		Expect(a.Stat(path).Stat().Size).To(BeZero(), "st_size of the name")
-		Expect(a.Fstat(w).Stat().Size).To(BeZero(), "st_size of the write end")
-		Expect(a.Fstat(r).Stat().Size).To(BeZero(), "st_size of the read end")
+		for _, stat := range []*actor.Call{a.Stat(path), a.Fstat(r), a.Fstat(w)} {
+			Expect(stat).To(Return(0))
+			Expect(stat.Stat().Size).To(BeZero(), "st_size")
+		}
 	})
 
 	Clause("fifo.blocks-stay", func() {
@@ -226,7 +236,7 @@ var _ = Describe("The filesystem's part in a FIFO", func() {
 		Must(a.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 		r := Must(a.Open(dir+"/fifo", readingNow, 0))
 		w := a.Open(dir+"/fifo", forWriting, 0)
-		Expect(w).To(ReturnFD())
+		Expect(w).To(ReturnEnd(forWriting))
 		Expect(a.Write(w.Value(), []byte("passed"))).To(Return(6))
 		Expect(a.Read(r, 100)).To(ReturnData("passed"))
 	})
@@ -235,12 +245,12 @@ var _ = Describe("The filesystem's part in a FIFO", func() {
 		a := actor.New()
 		path := newFIFO(a)
 		r, w := openEnds(a, path)
-		Must(a.Write(w, []byte("nobody reads this")))
+		send(a, w, "nobody reads this")
 		Must(a.Close(w))
 		Must(a.Close(r))
 		r, w = openEnds(a, path)
 		Expect(a.Read(r, 100)).To(FailWith(unix.EAGAIN))
-		Must(a.Write(w, []byte("new")))
+		send(a, w, "new")
 		Expect(a.Read(r, 100)).To(ReturnData("new"))
 	})
 
@@ -248,7 +258,7 @@ var _ = Describe("The filesystem's part in a FIFO", func() {
 		a := actor.New()
 		path := newFIFO(a)
 		_, w := openEnds(a, path)
-		Must(a.Write(w, []byte("still there")))
+		send(a, w, "still there")
 		Must(a.Close(w))
 		second := Must(a.Open(path, readingNow, 0))
 		Expect(a.Read(second, 100)).To(ReturnData("still there"))
@@ -281,7 +291,7 @@ var _ = Describe("The pipe of a FIFO", func() {
 		}
 		for _, w := range writers {
 			for _, r := range readers {
-				Must(a.Write(w, []byte("here")))
+				Expect(a.Write(w, []byte("here"))).To(Return(4))
 				Expect(a.Read(r, 100)).To(ReturnData("here"))
 			}
 		}
@@ -293,8 +303,8 @@ var _ = Describe("The pipe of a FIFO", func() {
 		Must(a.Link(path, path+"2"))
 		r := Must(a.Open(path, readingNow, 0))
 		w := a.Open(path+"2", writingNow, 0)
-		Expect(w).To(ReturnFD())
-		Must(a.Write(w.Value(), []byte("by the other name")))
+		Expect(w).To(ReturnEnd(forWriting))
+		send(a, w.Value(), "by the other name")
 		Expect(a.Read(r, 100)).To(ReturnData("by the other name"))
 	})
 
@@ -304,8 +314,8 @@ var _ = Describe("The pipe of a FIFO", func() {
 		Must(writer.Link(path, path+"2"))
 		open := reader.Begin().Open(path, forReading, 0)
 		Expect(open).To(Block())
-		Expect(writer.Open(path+"2", forWriting, 0)).To(ReturnFD())
-		Expect(open).To(ReturnFD())
+		Expect(writer.Open(path+"2", forWriting, 0)).To(ReturnEnd(forWriting))
+		Expect(open).To(ReturnEnd(forReading))
 	})
 
 	Clause("fifo.symlink-same-pipe", func() {
@@ -314,8 +324,8 @@ var _ = Describe("The pipe of a FIFO", func() {
 		Must(a.Symlink("fifo", path+"2"))
 		r := Must(a.Open(path, readingNow, 0))
 		w := a.Open(path+"2", writingNow, 0)
-		Expect(w).To(ReturnFD())
-		Must(a.Write(w.Value(), []byte("through the link")))
+		Expect(w).To(ReturnEnd(forWriting))
+		send(a, w.Value(), "through the link")
 		Expect(a.Read(r, 100)).To(ReturnData("through the link"))
 	})
 
@@ -325,8 +335,8 @@ var _ = Describe("The pipe of a FIFO", func() {
 		r := Must(a.Open(path, readingNow, 0))
 		Must(a.Rename(path, path+"2"))
 		w := a.Open(path+"2", writingNow, 0)
-		Expect(w).To(ReturnFD())
-		Must(a.Write(w.Value(), []byte("by the new name")))
+		Expect(w).To(ReturnEnd(forWriting))
+		send(a, w.Value(), "by the new name")
 		Expect(a.Read(r, 100)).To(ReturnData("by the new name"))
 	})
 
@@ -336,9 +346,9 @@ var _ = Describe("The pipe of a FIFO", func() {
 		r1, w1 := openEnds(a, one)
 		Expect(a.Open(other, writingNow, 0)).To(FailWith(unix.ENXIO))
 		r2, w2 := openEnds(a, other)
-		Must(a.Write(w1, []byte("one")))
+		send(a, w1, "one")
 		Expect(a.Read(r2, 100)).To(FailWith(unix.EAGAIN))
-		Must(a.Write(w2, []byte("other")))
+		send(a, w2, "other")
 		Expect(a.Read(r1, 100)).To(ReturnData("one"))
 		Expect(a.Read(r2, 100)).To(ReturnData("other"))
 	})
@@ -347,7 +357,7 @@ var _ = Describe("The pipe of a FIFO", func() {
 		a := actor.New()
 		path := newFIFO(a)
 		r, w := openEnds(a, path)
-		Must(a.Write(w, []byte("before ")))
+		Expect(a.Write(w, []byte("before "))).To(Return(7))
 		Must(a.Unlink(path))
 		Expect(a.Write(w, []byte("and after"))).To(Return(9))
 		Expect(a.Read(r, 100)).To(ReturnData("before and after"))
@@ -359,13 +369,13 @@ var _ = Describe("The pipe of a FIFO", func() {
 		a := actor.New()
 		path := newFIFO(a)
 		oldR, oldW := openEnds(a, path)
-		Must(a.Write(oldW, []byte("old")))
+		send(a, oldW, "old")
 		Must(a.Unlink(path))
 		newFIFOAt(a, path)
 		Expect(a.Open(path, writingNow, 0)).To(FailWith(unix.ENXIO))
 		newR, newW := openEnds(a, path)
 		Expect(a.Read(newR, 100)).To(FailWith(unix.EAGAIN))
-		Must(a.Write(newW, []byte("new")))
+		send(a, newW, "new")
 		Expect(a.Read(oldR, 100)).To(ReturnData("old"))
 		Expect(a.Read(newR, 100)).To(ReturnData("new"))
 	})
@@ -376,8 +386,8 @@ var _ = Describe("The pipe of a FIFO", func() {
 		for _, text := range []string{"once", "again", "and again"} {
 			open := reader.Begin().Open(path, forReading, 0)
 			w := writer.Open(path, forWriting, 0)
-			Expect(w).To(ReturnFD())
-			Expect(open).To(ReturnFD())
+			Expect(w).To(ReturnEnd(forWriting))
+			Expect(open).To(ReturnEnd(forReading))
 			Expect(writer.Write(w.Value(), []byte(text))).To(Return(len(text)))
 			Must(writer.Close(w.Value()))
 			Expect(reader.Read(open.Value(), 100)).To(ReturnData(text))
@@ -394,7 +404,7 @@ var _ = Describe("The pipe of a FIFO", func() {
 		Expect(a.Read(r, 100)).To(Return(0))
 		w = Must(a.Open(path, forWriting, 0))
 		Expect(a.Read(r, 100)).To(FailWith(unix.EAGAIN))
-		Must(a.Write(w, []byte("from the next")))
+		send(a, w, "from the next")
 		Expect(a.Read(r, 100)).To(ReturnData("from the next"))
 	})
 })
@@ -485,13 +495,13 @@ var _ = Describe("The permissions of a FIFO", func() {
 
 	Clause("fifo.open-permission-suffices", func() {
 		a := actor.New()
-		Expect(a.Open(withMode(a, 0o400), readingNow, 0)).To(ReturnFD())
-		Expect(a.Open(withMode(a, 0o600), forBoth, 0)).To(ReturnFD())
+		Expect(a.Open(withMode(a, 0o400), readingNow, 0)).To(ReturnEnd(forReading))
+		Expect(a.Open(withMode(a, 0o600), forBoth, 0)).To(ReturnEnd(forBoth))
 
 		path := withMode(a, 0o600)
 		Must(a.Open(path, readingNow, 0))
 		Must(a.Chmod(path, 0o200))
-		Expect(a.Open(path, forWriting, 0)).To(ReturnFD())
+		Expect(a.Open(path, forWriting, 0)).To(ReturnEnd(forWriting))
 	})
 
 	Clause("fifo.denied-open-is-no-end", func() {
@@ -524,12 +534,12 @@ var _ = Describe("The permissions of a FIFO for others", func() {
 			Must(user.Setresuid(class.uid, class.uid, class.uid))
 
 			Must(owner.Chmod(path, class.allowed))
-			Expect(user.Open(path, forBoth, 0)).To(ReturnFD())
+			Expect(user.Open(path, forBoth, 0)).To(ReturnEnd(forBoth))
 			Must(owner.Chmod(path, 0o666&^class.allowed))
 			Expect(user.Open(path, readingNow, 0)).To(FailWith(unix.EACCES))
 			Expect(user.Open(path, forBoth, 0)).To(FailWith(unix.EACCES))
 			Must(owner.Chmod(path, class.allowed&0o444))
-			Expect(user.Open(path, readingNow, 0)).To(ReturnFD())
+			Expect(user.Open(path, readingNow, 0)).To(ReturnEnd(forReading))
 			Expect(user.Open(path, forWriting, 0)).To(FailWith(unix.EACCES))
 		}
 	})

@@ -118,8 +118,8 @@ var _ = Describe("mknodat with S_IFIFO", func() {
 		Expect(maker.Mkfifo(path, everyone)).To(Return(0))
 		r := reader.Begin().Open(path, forReading, 0)
 		w := writer.Begin().Open(path, forWriting, 0)
-		Expect(r).To(ReturnFD())
-		Expect(w).To(ReturnFD())
+		Expect(r).To(ReturnEnd(forReading))
+		Expect(w).To(ReturnEnd(forWriting))
 	})
 
 	Clause("mkfifo.a-pipe-of-its-own", func() {
@@ -230,7 +230,7 @@ var _ = Describe("The dirfd of mknodat", func() {
 		Expect(expectFIFO(a, dir+"/fifo")).To(Equal(uint32(0o640)), "permissions")
 		Expect(mkfifoat(a, fd, "fifo", 0o666)).To(FailWith(unix.EEXIST))
 		r, w := openEnds(a, dir+"/fifo")
-		Must(a.Write(w, []byte("through")))
+		send(a, w, "through")
 		Expect(a.Read(r, 100)).To(ReturnData("through"))
 	})
 
@@ -305,8 +305,9 @@ var _ = Describe("mknodat where the name is taken", func() {
 		path := actor.TempDir() + "/fifo"
 		Must(a.Mkfifo(path, 0o640))
 		r, w := openEnds(a, path)
-		Must(a.Write(w, []byte("still there")))
+		send(a, w, "still there")
 		before := a.Stat(path).Stat()
+		Expect(before.Mode).To(Equal(uint32(unix.S_IFIFO | 0o640)))
 		Expect(a.Mkfifo(path, 0o777)).To(FailWith(unix.EEXIST))
 		Expect(a.Stat(path).Stat()).To(Equal(before))
 		Expect(a.Read(r, 100)).To(ReturnData("still there"))
@@ -434,9 +435,12 @@ var _ = Describe("mknodat that fails", func() {
 		var last *actor.Call
 		made := 0
 		for ; made < 16; made++ {
-			if last = a.Mkfifo(dir+"/"+strconv.Itoa(made), 0o644); !last.OK() {
+			path := dir + "/" + strconv.Itoa(made)
+			if last = a.Mkfifo(path, 0o644); !last.OK() {
 				break
 			}
+			Expect(last).To(Return(0))
+			expectFIFO(a, path)
 		}
 		Expect(last).To(FailWith(errno))
 		Expect(made).To(BeNumerically(">", 0), "FIFOs for which there was room")

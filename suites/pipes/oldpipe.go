@@ -27,13 +27,17 @@ var _ = Describe("pipe, the call without flags", func() {
 		fds := openRow(a, 8)
 		Must(a.Close(fds[1]))
 		Must(a.Close(fds[6]))
-		r, w := a.OldPipe().FDs()
+		pipe := a.OldPipe()
+		Expect(pipe).To(Return(0))
+		r, w := pipe.FDs()
 		Expect([]int{r, w}).To(ConsistOf(fds[1], fds[6]))
 	})
 
 	Clause("pipe2.zero-flags-as-pipe", func() {
 		a := actor.New()
-		oldR, oldW := a.OldPipe().FDs()
+		pipe := a.OldPipe()
+		Expect(pipe).To(Return(0))
+		oldR, oldW := pipe.FDs()
 		newR, newW := makePipe(a, 0)
 		for _, cmd := range []int{unix.F_GETFD, unix.F_GETFL, unix.F_GETPIPE_SZ} {
 			Expect(a.Fcntl(newR, cmd, 0)).To(Return(shown(a, oldR, cmd)))

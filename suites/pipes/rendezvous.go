@@ -43,7 +43,7 @@ var _ = Describe("Opening a FIFO that has no other end", func() {
 		Must(a.Open(path, readingNow, 0))
 		Expect(open).To(Block())
 		Must(a.Open(path, writingNow, 0))
-		Expect(open).To(ReturnFD())
+		Expect(open).To(ReturnEnd(forReading))
 	})
 
 	Clause("fifo.write-open-not-released-by-writer", func() {
@@ -54,8 +54,8 @@ var _ = Describe("Opening a FIFO that has no other end", func() {
 		second := blockedOpen(actor.New(), path, forWriting)
 		Expect(open).To(Block())
 		Must(a.Open(path, readingNow, 0))
-		Expect(open).To(ReturnFD())
-		Expect(second).To(ReturnFD())
+		Expect(open).To(ReturnEnd(forWriting))
+		Expect(second).To(ReturnEnd(forWriting))
 	})
 })
 
@@ -64,48 +64,48 @@ var _ = Describe("An open that is blocked", func() {
 		reader, writer := actor.New(), actor.New()
 		path := newFIFO(reader)
 		open := blockedOpen(reader, path, forReading)
-		Expect(writer.Open(path, forWriting, 0)).To(ReturnFD())
-		Expect(open).To(ReturnFD())
+		Expect(writer.Open(path, forWriting, 0)).To(ReturnEnd(forWriting))
+		Expect(open).To(ReturnEnd(forReading))
 	})
 
 	Clause("fifo.write-open-released-by-reader", func() {
 		reader, writer := actor.New(), actor.New()
 		path := newFIFO(writer)
 		open := blockedOpen(writer, path, forWriting)
-		Expect(reader.Open(path, forReading, 0)).To(ReturnFD())
-		Expect(open).To(ReturnFD())
+		Expect(reader.Open(path, forReading, 0)).To(ReturnEnd(forReading))
+		Expect(open).To(ReturnEnd(forWriting))
 	})
 
 	Clause("fifo.read-open-released-by-nonblocking-writer", func() {
 		reader, writer := actor.New(), actor.New()
 		path := newFIFO(reader)
 		open := blockedOpen(reader, path, forReading)
-		Expect(writer.Open(path, writingNow, 0)).To(ReturnFD())
-		Expect(open).To(ReturnFD())
+		Expect(writer.Open(path, writingNow, 0)).To(ReturnEnd(forWriting))
+		Expect(open).To(ReturnEnd(forReading))
 	})
 
 	Clause("fifo.write-open-released-by-nonblocking-reader", func() {
 		reader, writer := actor.New(), actor.New()
 		path := newFIFO(writer)
 		open := blockedOpen(writer, path, forWriting)
-		Expect(reader.Open(path, readingNow, 0)).To(ReturnFD())
-		Expect(open).To(ReturnFD())
+		Expect(reader.Open(path, readingNow, 0)).To(ReturnEnd(forReading))
+		Expect(open).To(ReturnEnd(forWriting))
 	})
 
 	Clause("fifo.read-open-released-by-read-write", func() {
 		reader, both := actor.New(), actor.New()
 		path := newFIFO(reader)
 		open := blockedOpen(reader, path, forReading)
-		Expect(both.Open(path, forBoth, 0)).To(ReturnFD())
-		Expect(open).To(ReturnFD())
+		Expect(both.Open(path, forBoth, 0)).To(ReturnEnd(forBoth))
+		Expect(open).To(ReturnEnd(forReading))
 	})
 
 	Clause("fifo.write-open-released-by-read-write", func() {
 		writer, both := actor.New(), actor.New()
 		path := newFIFO(writer)
 		open := blockedOpen(writer, path, forWriting)
-		Expect(both.Open(path, forBoth, 0)).To(ReturnFD())
-		Expect(open).To(ReturnFD())
+		Expect(both.Open(path, forBoth, 0)).To(ReturnEnd(forBoth))
+		Expect(open).To(ReturnEnd(forWriting))
 	})
 
 	Clause("fifo.writer-releases-all-readers", func() {
@@ -115,9 +115,9 @@ var _ = Describe("An open that is blocked", func() {
 		for range 4 {
 			opens = append(opens, blockedOpen(actor.New(), path, forReading))
 		}
-		Expect(writer.Open(path, forWriting, 0)).To(ReturnFD())
+		Expect(writer.Open(path, forWriting, 0)).To(ReturnEnd(forWriting))
 		for _, open := range opens {
-			Expect(open).To(ReturnFD())
+			Expect(open).To(ReturnEnd(forReading))
 		}
 	})
 
@@ -128,9 +128,9 @@ var _ = Describe("An open that is blocked", func() {
 		for range 4 {
 			opens = append(opens, blockedOpen(actor.New(), path, forWriting))
 		}
-		Expect(reader.Open(path, forReading, 0)).To(ReturnFD())
+		Expect(reader.Open(path, forReading, 0)).To(ReturnEnd(forReading))
 		for _, open := range opens {
-			Expect(open).To(ReturnFD())
+			Expect(open).To(ReturnEnd(forWriting))
 		}
 	})
 
@@ -139,7 +139,7 @@ var _ = Describe("An open that is blocked", func() {
 		path := newFIFO(reader)
 		open := blockedOpen(reader, path, forReading)
 		Must(writer.Close(Must(writer.Open(path, forWriting, 0))))
-		Expect(open).To(ReturnFD())
+		Expect(open).To(ReturnEnd(forReading))
 		Expect(reader.Read(open.Value(), 1)).To(Return(0))
 	})
 
@@ -149,7 +149,7 @@ var _ = Describe("An open that is blocked", func() {
 		writer.Ignore(unix.SIGPIPE)
 		open := blockedOpen(writer, path, forWriting)
 		Must(reader.Close(Must(reader.Open(path, forReading, 0))))
-		Expect(open).To(ReturnFD())
+		Expect(open).To(ReturnEnd(forWriting))
 		Expect(writer.Write(open.Value(), oneByte)).To(FailWith(unix.EPIPE))
 	})
 
@@ -159,9 +159,9 @@ var _ = Describe("An open that is blocked", func() {
 		path := newFIFO(a)
 		r := blockedOpen(thread, path, forReading)
 		w := a.Open(path, forWriting, 0)
-		Expect(w).To(ReturnFD())
-		Expect(r).To(ReturnFD())
-		Must(a.Write(w.Value(), []byte("one process")))
+		Expect(w).To(ReturnEnd(forWriting))
+		Expect(r).To(ReturnEnd(forReading))
+		send(a, w.Value(), "one process")
 		Expect(a.Read(r.Value(), 100)).To(ReturnData("one process"))
 	})
 
@@ -172,8 +172,8 @@ var _ = Describe("An open that is blocked", func() {
 		open := blockedOpen(reader, path, forReading)
 		Expect(a.Unlink(path)).To(Return(0))
 		Expect(open).To(Block())
-		Expect(a.Open(path+"2", forWriting, 0)).To(ReturnFD())
-		Expect(open).To(ReturnFD())
+		Expect(a.Open(path+"2", forWriting, 0)).To(ReturnEnd(forWriting))
+		Expect(open).To(ReturnEnd(forReading))
 	})
 
 	Clause("fifo.data-passes-after-rendezvous", "reader first", func() {
@@ -182,7 +182,7 @@ var _ = Describe("An open that is blocked", func() {
 		r := blockedOpen(reader, path, forReading)
 		w := writer.Open(path, forWriting, 0)
 		Expect(writer.Write(w.Value(), []byte("data"))).To(Return(4))
-		Expect(r).To(ReturnFD())
+		Expect(r).To(ReturnEnd(forReading))
 		Expect(reader.Read(r.Value(), 100)).To(ReturnData("data"))
 	})
 
@@ -191,9 +191,9 @@ var _ = Describe("An open that is blocked", func() {
 		path := newFIFO(reader)
 		w := blockedOpen(writer, path, forWriting)
 		r := reader.Open(path, forReading, 0)
-		Expect(r).To(ReturnFD())
+		Expect(r).To(ReturnEnd(forReading))
 		read := reader.Begin().Read(r.Value(), 100)
-		Expect(w).To(ReturnFD())
+		Expect(w).To(ReturnEnd(forWriting))
 		Expect(writer.Write(w.Value(), []byte("data"))).To(Return(4))
 		Expect(read).To(ReturnData("data"))
 	})
@@ -204,23 +204,23 @@ var _ = Describe("Opening a FIFO whose other end is open", func() {
 		a, reader := actor.New(), actor.New()
 		path := newFIFO(a)
 		w := unreadWriter(a, path)
-		Expect(reader.Open(path, forReading, 0)).To(ReturnFD())
+		Expect(reader.Open(path, forReading, 0)).To(ReturnEnd(forReading))
 		Must(a.Close(w))
 
 		path = newFIFO(a)
 		Must(a.Open(path, forBoth, 0))
-		Expect(reader.Open(path, forReading, 0)).To(ReturnFD())
+		Expect(reader.Open(path, forReading, 0)).To(ReturnEnd(forReading))
 	})
 
 	Clause("fifo.write-open-immediate-with-reader", func() {
 		a, writer := actor.New(), actor.New()
 		path := newFIFO(a)
 		Must(a.Open(path, readingNow, 0))
-		Expect(writer.Open(path, forWriting, 0)).To(ReturnFD())
+		Expect(writer.Open(path, forWriting, 0)).To(ReturnEnd(forWriting))
 
 		path = newFIFO(a)
 		Must(a.Open(path, forBoth, 0))
-		Expect(writer.Open(path, forWriting, 0)).To(ReturnFD())
+		Expect(writer.Open(path, forWriting, 0)).To(ReturnEnd(forWriting))
 	})
 })
 
@@ -253,8 +253,8 @@ var _ = Describe("A signal to a process that is blocked in open", func() {
 		Must(other.Kill(a.PID(), unix.SIGUSR1))
 		a.AwaitEvents(1)
 		Expect(open).To(Block())
-		Expect(other.Open(path, forWriting, 0)).To(ReturnFD())
-		Expect(open).To(ReturnFD())
+		Expect(other.Open(path, forWriting, 0)).To(ReturnEnd(forWriting))
+		Expect(open).To(ReturnEnd(forReading))
 	})
 
 	Clause("fifo.write-open-restarts", func() {
@@ -265,8 +265,8 @@ var _ = Describe("A signal to a process that is blocked in open", func() {
 		Must(other.Kill(a.PID(), unix.SIGUSR1))
 		a.AwaitEvents(1)
 		Expect(open).To(Block())
-		Expect(other.Open(path, forReading, 0)).To(ReturnFD())
-		Expect(open).To(ReturnFD())
+		Expect(other.Open(path, forReading, 0)).To(ReturnEnd(forReading))
+		Expect(open).To(ReturnEnd(forWriting))
 	})
 
 	Clause("fifo.interrupted-read-open-no-reader", func() {
@@ -315,7 +315,7 @@ var _ = Describe("A signal to a process that is blocked in open", func() {
 var _ = Describe("Opening a FIFO with O_NONBLOCK", func() {
 	Clause("fifo.nonblocking-read-open-alone", func() {
 		a := actor.New()
-		Expect(a.Open(newFIFO(a), readingNow, 0)).To(ReturnFD())
+		Expect(a.Open(newFIFO(a), readingNow, 0)).To(ReturnEnd(forReading))
 	})
 
 	Clause("fifo.nonblocking-read-alone-empty", func() {
@@ -346,7 +346,7 @@ var _ = Describe("Opening a FIFO with O_NONBLOCK", func() {
 		for _, mode := range []int{forReading, forWriting, forBoth} {
 			for _, flag := range []int{0, nonblocking} {
 				fd := a.Open(path, mode|flag, 0)
-				Expect(fd).To(ReturnFD())
+				Expect(fd).To(ReturnEnd(mode))
 				Expect(hasFlag(a, fd.Value(), nonblocking)).To(Equal(flag != 0), "O_NONBLOCK")
 				Expect(accessMode(a, fd.Value())).To(Equal(mode))
 			}
@@ -372,7 +372,7 @@ var _ = Describe("Opening a FIFO with O_NONBLOCK", func() {
 		Expect(a.Open(path, writingNow, 0)).To(FailWith(unix.ENXIO))
 		Expect(open).To(Block())
 		Must(a.Open(path, readingNow, 0))
-		Expect(open).To(ReturnFD())
+		Expect(open).To(ReturnEnd(forWriting))
 	})
 
 	Clause("fifo.nonblocking-write-open-enxio-again", func() {
@@ -398,28 +398,28 @@ var _ = Describe("Opening a FIFO with O_NONBLOCK", func() {
 		a, reader := actor.New(), actor.New()
 		path := newFIFO(a)
 		Must(reader.Open(path, readingNow, 0))
-		Expect(a.Open(path, writingNow, 0)).To(ReturnFD())
+		Expect(a.Open(path, writingNow, 0)).To(ReturnEnd(forWriting))
 	})
 })
 
 var _ = Describe("Opening a FIFO with O_RDWR", func() {
 	Clause("fifo.read-write-open-alone", func() {
 		a := actor.New()
-		Expect(a.Open(newFIFO(a), forBoth, 0)).To(ReturnFD())
-		Expect(a.Open(newFIFO(a), forBoth|nonblocking, 0)).To(ReturnFD())
+		Expect(a.Open(newFIFO(a), forBoth, 0)).To(ReturnEnd(forBoth))
+		Expect(a.Open(newFIFO(a), forBoth|nonblocking, 0)).To(ReturnEnd(forBoth))
 	})
 
 	Clause("fifo.read-write-open-beside-others", func() {
 		a, both := actor.New(), actor.New()
 		path := newFIFO(a)
 		Must(a.Open(path, readingNow, 0))
-		Expect(both.Open(path, forBoth, 0)).To(ReturnFD())
-		Expect(both.Open(path, forBoth|nonblocking, 0)).To(ReturnFD())
+		Expect(both.Open(path, forBoth, 0)).To(ReturnEnd(forBoth))
+		Expect(both.Open(path, forBoth|nonblocking, 0)).To(ReturnEnd(forBoth))
 
 		path = newFIFO(a)
 		unreadWriter(a, path)
-		Expect(both.Open(path, forBoth, 0)).To(ReturnFD())
-		Expect(both.Open(path, forBoth|nonblocking, 0)).To(ReturnFD())
+		Expect(both.Open(path, forBoth, 0)).To(ReturnEnd(forBoth))
+		Expect(both.Open(path, forBoth|nonblocking, 0)).To(ReturnEnd(forBoth))
 	})
 
 	Clause("fifo.read-write-talks-to-itself", func() {
@@ -435,7 +435,7 @@ var _ = Describe("Opening a FIFO with O_RDWR", func() {
 		fd := Must(a.Open(path, forBoth, 0))
 		Expect(a.Write(fd, []byte("for later"))).To(Return(9))
 		r := reader.Open(path, forReading, 0)
-		Expect(r).To(ReturnFD())
+		Expect(r).To(ReturnEnd(forReading))
 		Expect(reader.Read(r.Value(), 100)).To(ReturnData("for later"))
 	})
 
@@ -443,7 +443,7 @@ var _ = Describe("Opening a FIFO with O_RDWR", func() {
 		a := actor.New()
 		path := newFIFO(a)
 		Must(a.Open(path, forBoth, 0))
-		Expect(a.Open(path, writingNow, 0)).To(ReturnFD())
+		Expect(a.Open(path, writingNow, 0)).To(ReturnEnd(forWriting))
 	})
 
 	Clause("fifo.read-write-no-end-of-file", func() {
@@ -456,7 +456,7 @@ var _ = Describe("Opening a FIFO with O_RDWR", func() {
 		Must(other.Close(w))
 		Expect(read).To(Block())
 		w = Must(other.Open(path, writingNow, 0))
-		Must(other.Write(w, []byte("from outside")))
+		send(other, w, "from outside")
 		Expect(read).To(ReturnData("from outside"))
 	})
 

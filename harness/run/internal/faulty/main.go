@@ -42,6 +42,13 @@ var _ = Describe("A faulty spec", func() {
 		a.Getpid()
 	})
 
+	// Deviates in one variant, as clauses may do that are expected to deviate.
+	Clause("faulty.half", "conforms", carries)
+	Clause("faulty.half", "deviates", func() {
+		a := actor.New()
+		Expect(a.Getpid()).To(Return(0))
+	})
+
 	Clause("faulty.call-hangs", func() {
 		a := actor.New()
 		r, _ := a.Pipe(0)
@@ -129,18 +136,32 @@ var _ = Describe("A faulty spec", func() {
 	})
 })
 
+// suite is what ginkgo asks of a test.
+type suite struct{}
+
+func (suite) Fail() {}
+
 // main runs the clauses that its arguments name (all where there are none) with two workers and
-// writes the results to the file in $RESULTS.
+// writes the results to the file in $RESULTS. $IPCSPEC_EXPECT names files of expectations. With
+// $AS_SUITE, a label filter, it runs them as ginkgo and go test would, in one process.
 func main() {
 	if InWorker() {
 		os.Exit(RunWorker())
+	}
+	if filter := os.Getenv("AS_SUITE"); filter != "" {
+		config, reporting := GinkgoConfiguration()
+		config.LabelFilter = filter
+		if !RunSpecs(suite{}, "faulty", config, reporting) {
+			os.Exit(1)
+		}
+		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	results := os.Getenv("RESULTS")
 	found, err := run.Local(ctx, run.Options{
 		Filter: spec.Filter{IDs: os.Args[1:]}, Procs: 2, TimeoutScale: 0.03,
-		Journal: results + ".ndjson", Progress: os.Stderr,
+		Expect: Settings.Expect, Journal: results + ".ndjson", Progress: os.Stderr,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
