@@ -36,6 +36,7 @@ var signatures = map[uintptr]signature{
 	unix.SYS_FCNTL:             sig("fcntl", "fd", "fcntl", "hex"),
 	unix.SYS_IOCTL:             sig("ioctl", "fd", "ioctl", "ptr"),
 	unix.SYS_FSTAT:             sig("fstat", "fd", "ptr"),
+	unix.SYS_STATX:             sig("statx", "fd", "path", "hex", "hex", "ptr"),
 	unix.SYS_MKNODAT:           sig("mknodat", "fd", "path", "mode", "hex"),
 	unix.SYS_MKDIRAT:           sig("mkdirat", "fd", "path", "mode"),
 	unix.SYS_UNLINKAT:          sig("unlinkat", "fd", "path", "hex"),

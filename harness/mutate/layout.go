@@ -62,12 +62,18 @@ var statLayout = []field{
 	{name: "st_atim", off: 72, size: 8}, {name: "st_mtim", off: 88, size: 8}, {name: "st_ctim", off: 104, size: 8},
 }
 
+var statxLayout = []field{
+	{name: "stx_nlink", off: 16, size: 4}, {name: "stx_uid", off: 20, size: 4}, {name: "stx_gid", off: 24, size: 4},
+	{name: "stx_mode", off: 28, size: 2}, {name: "stx_ino", off: 32, size: 8}, {name: "stx_size", off: 40, size: 8}, {name: "stx_blocks", off: 48, size: 8},
+}
+
 var layoutTable = map[string][]layout{
 	"pipe":        one(0, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
 	"pipe2":       one(0, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
 	"socketpair":  one(3, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
 	"wait4":       one(1, field{name: "the wait status", size: 4, toggle: 0x100}),
 	"fstat":       {{arg: 1, fields: statLayout, alternatives: true}},
+	"statx":       {{arg: 4, fields: statxLayout, alternatives: true}},
 	"newfstatat":  {{arg: 2, fields: statLayout, alternatives: true}},
 	"prlimit64":   {{arg: 3, fields: []field{{name: "the soft limit", size: 8}, {name: "the hard limit", off: 8, size: 8}}, alternatives: true}},
 	"epoll_wait":  {{arg: 1, stride: 12, count: byResult, fields: epollEvent}},

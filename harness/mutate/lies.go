@@ -133,8 +133,11 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 		key:  fmt.Sprintf("%s %s %s %s", b.subject, which, kind, words),
 		liar: func() *liar { return &liar{name: c.name, occurrence: c.occurrence, lie: lie()} },
 	}
-	if kind == Argument && telling(c) || kind == Flag && onlyLooks(c) {
+	switch {
+	case kind == Argument && telling(c) || kind == Flag && onlyLooks(c):
 		m.liar = unlessSame(c, m.liar)
+	case kind == Flag && c.failed():
+		m.liar = unlessFailed(c, m.liar)
 	}
 	if kind == Omit {
 		m.liar = unlessSo(c, m.liar)
@@ -197,10 +200,20 @@ func unlessSame(c *call, make func() *liar) func() *liar {
 	}
 }
 
+// unlessFailed takes it for no lie when a call that fails has, without a flag, failed all the same.
+func unlessFailed(c *call, make func() *liar) func() *liar {
+	return func() *liar {
+		l := make()
+		l.lie.After = func(live *actor.Call) { l.told = live.Result() != c.out.Result }
+		return l
+	}
+}
+
 // tell makes all lies about one call.
 func (b *builder) tell(c *call) {
 	b.omission(c)
 	b.twice(c)
+	b.add(c, Late, "returned after those that follow", noLie)
 	b.arguments(c)
 	b.results(c)
 	b.data(c)

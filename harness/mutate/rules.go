@@ -13,6 +13,7 @@ type Kind string
 const (
 	Omit     Kind = "omit"     // the call is not made, and its recorded outcome is told
 	Early    Kind = "early"    // a call that slept returns at once
+	Late     Kind = "late"     // it returns after those that follow
 	Twice    Kind = "twice"    // it is made twice
 	Flag     Kind = "flag"     // it is made without one of its flags
 	Argument Kind = "argument" // it is made with one argument changed by one
@@ -47,10 +48,12 @@ var rules = []Rule{
 		applies: func(_ *recording, c *call) bool { return c.name == "execve" && !c.failed() },
 	},
 	{
-		Name: "failure-changes-nothing", Why: "a call that fails changes nothing, so that nobody can tell whether it was made once, twice or not at all; not so where it raised a signal or slept",
+		Name: "failure-changes-nothing", Why: "a call that fails changes nothing, so that nobody can tell whether it was made once, twice or not at all; not so where it slept, or raised a signal (SIGPIPE, SIGXFSZ) that the spec catches or has kept pending",
 		kinds: []Kind{Omit, Twice},
-		applies: func(_ *recording, c *call) bool {
-			return c.failed() && !c.blocked() && c.errno() != unix.EPIPE && c.errno() != unix.EINTR && c.errno() != unix.EFBIG
+		applies: func(r *recording, c *call) bool {
+			signal := c.errno() == unix.EPIPE || c.errno() == unix.EFBIG
+			heard := len(r.events[c.actor]) > 0 || len(r.byName["rt_sigpending"]) > 0
+			return c.failed() && !c.blocked() && c.errno() != unix.EINTR && (!signal || !heard)
 		},
 	},
 	{
@@ -126,7 +129,7 @@ var (
 		Name: "sampled", Why: "the same call in a loop: its first, middle and last occurrence stand for the others; and of a spec with very many lies a sample is told",
 	}
 	ruleNotTold = Rule{
-		Name: "not-told", Why: "in the run with the lie the spec did not come to that call, or the lie had no effect: the second call failed or moved nothing, the call would have set what was so already, or, with another argument, it told the same and changes nothing else",
+		Name: "not-told", Why: "in the run with the lie the spec did not come to that call, or the lie had no effect: the second call failed or moved nothing, the call would have set what was so already, or, with another argument, it told the same and changes nothing else, or failed all the same",
 	}
 	ruleUnresolved = Rule{
 		Name: "unresolved", Why: "the lie made the set-up fail: the spec neither conforms nor deviates",
@@ -152,7 +155,7 @@ func set(names ...string) map[string]bool {
 	return m
 }
 
-var observers = set("fstat", "stat", "lstat", "newfstatat", "poll", "ppoll", "select", "pselect6", "getpid", "getppid", "gettid",
+var observers = set("fstat", "statx", "stat", "lstat", "newfstatat", "poll", "ppoll", "select", "pselect6", "getpid", "getppid", "gettid",
 	"getpgid", "getsid", "getuid", "geteuid", "rt_sigpending", "capget", "epoll_wait", "epoll_pwait")
 
 // telling says that two calls with the same outcome have done the same.

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -144,9 +145,8 @@ func main() {
 		os.Exit(mutate.RunWorker())
 	}
 	o := mutate.Options{Filter: spec.Filter{IDs: os.Args[1:]}, Procs: 2, Seed: 1, Silence: silence}
-	if text := os.Getenv("SEED"); text != "" {
-		fmt.Sscan(text, &o.Seed)
-		o.Most = 10
+	if seed, err := strconv.ParseInt(os.Getenv("SEED"), 10, 64); err == nil {
+		o.Seed, o.Most = seed, 10
 	}
 	var all strings.Builder
 	o.Results = &all
