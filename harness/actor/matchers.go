@@ -20,6 +20,7 @@ func (m matcher) Match(actual any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	c.regard |= Judged
 	ok, err := m.match(c)
 	if !ok {
 		troupe.Lock()
@@ -104,6 +105,7 @@ func ReturnData[T string | []byte](data T) types.GomegaMatcher {
 	want := []byte(data)
 	return matcher{
 		match: func(c *Call) (bool, error) {
+			c.regard |= Inspected
 			return c.OK() && c.result == int64(len(want)) && bytes.Equal(c.data, want), nil
 		},
 		want: func() string {
@@ -158,6 +160,7 @@ func (e *ending) Match(actual any) (bool, error) {
 	case *Actor:
 		a = actual
 	case *Call:
+		actual.regard |= Judged
 		if actual.wait() == done {
 			e.got = actual.outcome()
 			return false, nil

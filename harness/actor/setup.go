@@ -14,10 +14,11 @@ import (
 
 // must is Must with the place of its caller's caller.
 func must(c *Call) int {
-	if !c.OK() {
+	c.regard |= Presupposed
+	if !c.ok() {
 		stage.Unresolved("set-up failed: "+c.String(), 2)
 	}
-	return c.Value()
+	return c.value()
 }
 
 // Pipe makes a pipe with pipe2(2).

@@ -164,7 +164,7 @@ var _ = Describe("A FIFO", func() {
 		r1 := Must(one.Open(path, readingNow, 0))
 		r2 := Must(other.Open(path, readingNow, 0))
 		w := Must(writer.Open(path, forWriting, 0))
-		Must(one.Close(r1))
+		Expect(one.Close(r1)).To(Return(0))
 		Expect(writer.Write(w, []byte("for the other"))).To(Return(13))
 		Expect(other.Read(r2, 100)).To(ReturnData("for the other"))
 	})

@@ -402,6 +402,7 @@ var _ = Describe("Shrinking a pipe", func() {
 			tail := noise(100, 2)
 			Must(a.Write(w, tail))
 			Expect(setSize(a, w, 4*page)).To(Return(4 * page))
+			Expect(a.Fcntl(w, unix.F_GETPIPE_SZ, 0)).To(Return(4 * page))
 			expectContent(a, r, data)
 			expectContent(a, r, tail)
 			Expect(a.Read(r, 1)).To(FailWith(unix.EAGAIN))
@@ -417,6 +418,7 @@ var _ = Describe("Growing a pipe", func() {
 			turn(a, r, w, start)
 			data := put(a, w, 8)
 			Expect(setSize(a, w, 16*page)).To(Return(16 * page))
+			Expect(a.Fcntl(w, unix.F_GETPIPE_SZ, 0)).To(Return(16 * page))
 			expectContent(a, r, data)
 			Expect(a.Read(r, 1)).To(FailWith(unix.EAGAIN))
 		}
