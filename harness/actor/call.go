@@ -272,7 +272,17 @@ func (c *Call) wait() status {
 	if c.look() != pending {
 		return c.status
 	}
-	if c.actor.await(func() bool { return c.look() != pending || c.hopeless() }) && c.status != pending {
+	for {
+		before := c.Progress()
+		if c.actor.await(func() bool { return c.look() != pending || c.hopeless() }) {
+			break
+		}
+		// A loop is as slow as the kernel is; only one that stands still is stuck.
+		if c.op != opRepeat || c.Progress() == before || c.actor.ended {
+			break
+		}
+	}
+	if c.status != pending {
 		return c.status
 	}
 	if c.actor.ended {
@@ -287,6 +297,9 @@ func (c *Call) wait() status {
 	if c.quiet || c.regard&Presupposed != 0 {
 		stage.Unresolved("set-up failed: "+message, 3)
 	}
+	troupe.Lock()
+	troupe.wrong = c
+	troupe.Unlock()
 	stage.Fail(message, 3)
 	return c.status
 }

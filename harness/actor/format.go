@@ -146,9 +146,9 @@ func quoteBytes(b []byte, n int) string {
 	}
 	b = b[:n]
 	if len(b) > most {
-		return strconv.Quote(string(b[:most])) + "..."
+		return strconv.QuoteToASCII(string(b[:most])) + "..."
 	}
-	return strconv.Quote(string(b))
+	return strconv.QuoteToASCII(string(b))
 }
 
 // resultText is what comes behind the equals sign.

@@ -101,8 +101,19 @@ func TestStuckCall(t *testing.T) {
 	Expect(s.failed).To(ContainSubstring("A: read(0, "))
 	Expect(s.failed).To(ContainSubstring("did not return within 100ms"))
 	Expect(s.failed).To(ContainSubstring("is in state S, in read"))
+	New().Getpid()
 	trace, failing := FailingTrace()
 	Expect(trace[failing-1]).To(ContainSubstring("= ? (did not return)"))
+}
+
+// TestSlowLoop has a loop that takes longer than the limit, but goes on.
+func TestSlowLoop(t *testing.T) {
+	perform(t)
+	defer func(scale float64) { TimeoutScale = scale }(TimeoutScale)
+	TimeoutScale = 0.002 // 20 ms
+	a := New()
+	const times = 2_000_000 // of a call that takes more than 20 ns
+	Expect(a.Repeat(times).Getppid().Count()).To(Equal(times))
 }
 
 func TestSetUpThatFails(t *testing.T) {
