@@ -383,6 +383,24 @@ var _ = Describe("pipe2 that fails", func() {
 		Expect(a.Raw(unix.SYS_PIPE2, a.PageEnd(4), 0)).To(FailWith(unix.EFAULT))
 	})
 
+	Clause("pipe2.efault-cut-array", func() {
+		a := actor.New()
+		r, w := nextDescriptors(a)
+		numbers := a.Alloc(len(untouched))
+		numbers.PutUint32(0, uint32(r))
+		numbers.PutUint32(4, uint32(w))
+		for n := 1; n < len(untouched); n++ {
+			pipefd := a.PageEnd(n)
+			copy(pipefd.Bytes(), untouched)
+			Expect(a.Raw(unix.SYS_PIPE2, pipefd, 0)).To(FailWith(unix.EFAULT))
+			for i, b := range pipefd.Bytes() {
+				Expect(b).To(BeElementOf(untouched[i], numbers.Bytes()[i]), "byte %d of %d that are mapped", i, n)
+			}
+			Expect(a.Fcntl(r, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
+			Expect(a.Fcntl(w, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
+		}
+	})
+
 	Clause("pipe2.efault-no-descriptor", func() {
 		a := actor.New()
 		r, w := nextDescriptors(a)
