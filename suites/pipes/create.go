@@ -385,6 +385,7 @@ var _ = Describe("pipe2 that fails", func() {
 
 	Clause("pipe2.efault-cut-array", func() {
 		a := actor.New()
+		openRow(a, 3) // so that the descriptors are not 0
 		r, w := nextDescriptors(a)
 		numbers := a.Alloc(len(untouched))
 		numbers.PutUint32(0, uint32(r))
