@@ -130,13 +130,16 @@ var _ = Describe("A FIFO", func() {
 	Clause("pipe.fifo-nothing-on-device", func() {
 		a := actor.New()
 		r, w := openFIFO(a, 0)
+		empty := a.Fstat(r)
+		Expect(empty).To(Return(0))
 		Expect(a.Write(w, make([]byte, 2*page))).To(Return(2 * page))
 
 		for _, fd := range []int{r, w} {
 			stat := a.Fstat(fd)
 			Expect(stat).To(Return(0))
 			Expect(stat.Stat().Size).To(BeZero())
-			Expect(stat.Stat().Blocks).To(BeZero())
+			// Not always zero: some file systems count the inode, or its attributes.
+			Expect(stat.Stat().Blocks).To(Equal(empty.Stat().Blocks))
 		}
 	})
 
@@ -152,8 +155,9 @@ var _ = Describe("A FIFO", func() {
 		a := actor.New()
 		dir := mounted(a)
 		file := Must(a.Open(dir+"/file", unix.O_WRONLY|unix.O_CREAT, 0o600))
-		Expect(a.Repeat(1000).Write(file, make([]byte, pipeBuf))).To(FailWith(unix.ENOSPC))
-		Expect(a.Write(file, []byte("x"))).To(FailWith(unix.ENOSPC))
+		a.Repeat(1000).Write(file, make([]byte, pipeBuf))
+		full := a.Write(file, []byte("x"))
+		Presuppose(full.Errno() == unix.ENOSPC, "a tmpfs of limited size that can be filled; %v", full)
 
 		r := Must(a.Open(dir+"/fifo", unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		w := Must(a.Open(dir+"/fifo", unix.O_WRONLY|unix.O_NONBLOCK, 0))
