@@ -31,6 +31,7 @@ var registry struct {
 	checks   map[string][]spec.Location
 	specs    map[string]int // by clause, its Clause calls in that tree
 	problems []string
+	checkers []Spec
 	sequence int // Clause calls in the tree that is being built
 }
 
@@ -210,6 +211,9 @@ func Clause(id string, args ...any) {
 	if clause.Needs.Serial {
 		decorators = append(decorators, ginkgo.Serial)
 	}
+	registry.Lock()
+	registry.checkers = append(registry.checkers, Spec{Clause: clause, Name: name, At: at, Sequence: sequence, body: body})
+	registry.Unlock()
 	decorators = append(decorators, func(ginkgo.SpecContext) { perform(clause, sequence, at, name, body) })
 	ginkgo.It(text, decorators...)
 }

@@ -36,6 +36,9 @@ type performance struct {
 	verdict    report.Verdict // where the spec ended before its end
 	reason     string
 	evidence   *report.Evidence
+
+	direct   bool // rehearsed, without ginkgo
+	cleanups []func()
 }
 
 // running is the spec that is being performed, nil between specs.
@@ -138,7 +141,13 @@ func (theatre) Unresolved(message string, skip ...int) {
 	unresolved(message, 1+sum(skip))
 }
 
-func (theatre) Cleanup(f func()) { ginkgo.DeferCleanup(f) }
+func (theatre) Cleanup(f func()) {
+	if p := running.Load(); p != nil && p.direct {
+		p.cleanups = append(p.cleanups, f)
+		return
+	}
+	ginkgo.DeferCleanup(f)
+}
 
 func sum(skip []int) int {
 	n := 0
@@ -169,6 +178,9 @@ func convict(message string, skip int) {
 		ginkgo.Fail(message, 1+skip)
 		return
 	}
+	if p.direct {
+		drop(report.Deviates, message)
+	}
 	if p.evidence == nil {
 		trace, failing := actor.FailingTrace()
 		p.evidence = &report.Evidence{
@@ -191,12 +203,18 @@ func unresolved(reason string, skip int) {
 // fault ends the spec: the tool itself failed.
 func fault(what string) {
 	if p := running.Load(); p != nil {
+		if p.direct {
+			drop(report.Unresolved, what)
+		}
 		p.outcome.Fault = what
 	}
 	ginkgo.Fail(what, 1)
 }
 
 func endEarly(verdict report.Verdict, reason string, skip int) {
+	if p := running.Load(); p != nil && p.direct {
+		drop(verdict, reason)
+	}
 	// What cleaning up meets does not undo a deviation.
 	if p := running.Load(); p != nil && p.verdict != report.Deviates {
 		p.verdict, p.reason = verdict, strings.Join(strings.Fields(reason), " ")

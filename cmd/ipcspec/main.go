@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ipcspec/ipcspec/harness"
+	"github.com/ipcspec/ipcspec/harness/mutate"
 )
 
 // Exit codes of every command.
@@ -39,6 +40,9 @@ func (e *exitError) Unwrap() error { return e.err }
 func main() {
 	if harness.InWorker() {
 		os.Exit(harness.RunWorker())
+	}
+	if mutate.InWorker() {
+		os.Exit(mutate.RunWorker())
 	}
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -88,7 +92,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newRun(), newReport(), newExpect(), newList(), newShow(), newCoverage(), newVersion())
+	root.AddCommand(newRun(), newReport(), newExpect(), newMutate(), newList(), newShow(), newCoverage(), newVersion())
 	return root
 }
 

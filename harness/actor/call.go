@@ -3,6 +3,7 @@ package actor
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -66,6 +67,13 @@ type Call struct {
 	total     int64
 	data      []byte
 	note      string // what the trace adds
+
+	// Under an interposer.
+	asked    bool
+	lie      *Lie
+	regard   Regard
+	looks    int // how often in a row it has looked hopeless
+	lookedAt time.Time
 }
 
 type status int
@@ -156,11 +164,13 @@ func (c *Call) post(by Caller) *Call {
 		stage.Unresolved(fmt.Sprintf("%s cannot make %s: it is still in %s", a.name, c.name(), p), 2)
 	}
 	c.remember()
+	c.ask()
+	op, nr, args := c.framed()
 	off := slotFrames + frameSize*c.depth
 	c.frame = a.mem[off : off+frameSize]
-	*word32(c.frame, frameOp) = c.op
-	*word64(c.frame, frameNr) = uint64(c.nr)
-	for i, v := range c.args {
+	*word32(c.frame, frameOp) = op
+	*word64(c.frame, frameNr) = uint64(nr)
+	for i, v := range args {
 		*word64(c.frame, frameArgs+8*i) = v
 	}
 	if c.op == opRepeat {
@@ -212,7 +222,7 @@ func (c *Call) answered() bool {
 
 // look takes the result if it is there.
 func (c *Call) look() status {
-	if c.status == pending && c.answered() {
+	if c.status == pending && c.answered() && !c.onceMore() {
 		c.settle(done)
 	}
 	return c.status
@@ -230,6 +240,7 @@ func (a *Actor) collect() {
 func (c *Call) settle(s status) {
 	a := c.actor
 	c.status = s
+	defer c.told()
 	if s != done && c.op != opRepeat {
 		return
 	}
@@ -241,6 +252,7 @@ func (c *Call) settle(s status) {
 	if s != done {
 		return
 	}
+	c.pervert()
 	a.pending[c.depth] = nil
 	if c.finish != nil {
 		c.finish(c)
@@ -260,8 +272,17 @@ func (c *Call) wait() status {
 	if c.look() != pending {
 		return c.status
 	}
-	if c.actor.await(c.answered) {
-		c.settle(done)
+	for {
+		before := c.Progress()
+		if c.actor.await(func() bool { return c.look() != pending || c.hopeless() }) {
+			break
+		}
+		// A loop is as slow as the kernel is; only one that stands still is stuck.
+		if c.op != opRepeat || c.Progress() == before || c.actor.ended {
+			break
+		}
+	}
+	if c.status != pending {
 		return c.status
 	}
 	if c.actor.ended {
@@ -273,9 +294,12 @@ func (c *Call) wait() status {
 	}
 	c.status = stuck
 	message := fmt.Sprintf("%s: %s did not return within %v\n%s", c.actor.name, c.text(), limit(), c.actor.state())
-	if c.quiet {
-		stage.Unresolved(message, 3)
+	if c.quiet || c.regard&Presupposed != 0 {
+		stage.Unresolved("set-up failed: "+message, 3)
 	}
+	troupe.Lock()
+	troupe.wrong = c
+	troupe.Unlock()
 	stage.Fail(message, 3)
 	return c.status
 }
@@ -298,7 +322,12 @@ func (c *Call) Wait() *Call {
 
 // Value waits for the call and returns its result: −1 where it failed, as the C library would.
 func (c *Call) Value() int {
-	if c.wait() != done || c.Errno() != 0 {
+	c.regard |= Judged
+	return c.value()
+}
+
+func (c *Call) value() int {
+	if !c.ok() {
 		return -1
 	}
 	return int(c.result)
@@ -306,6 +335,11 @@ func (c *Call) Value() int {
 
 // Errno waits for the call and returns its error, 0 where it succeeded.
 func (c *Call) Errno() unix.Errno {
+	c.regard |= Judged
+	return c.errno()
+}
+
+func (c *Call) errno() unix.Errno {
 	if c.wait() == done && c.result < 0 && c.result >= -4095 {
 		return unix.Errno(-c.result)
 	}
@@ -313,17 +347,24 @@ func (c *Call) Errno() unix.Errno {
 }
 
 // OK waits for the call and says whether it succeeded.
-func (c *Call) OK() bool { return c.wait() == done && c.Errno() == 0 }
+func (c *Call) OK() bool {
+	c.regard |= Judged
+	return c.ok()
+}
+
+func (c *Call) ok() bool { return c.wait() == done && c.errno() == 0 }
 
 // Data waits for the call and returns a copy of what it stored into the caller's buffers, as many
 // bytes as the call returned.
 func (c *Call) Data() []byte {
+	c.regard |= Inspected
 	c.wait()
 	return c.data
 }
 
 // Count waits for a repeated call and returns how often it succeeded.
 func (c *Call) Count() int {
+	c.regard |= Judged
 	c.wait()
 	return int(c.completed)
 }
@@ -333,6 +374,7 @@ func (c *Call) Progress() int { return int(atomic.LoadUint64(word64(c.frame, fra
 
 // Total waits for a repeated call and returns the sum of its results.
 func (c *Call) Total() int {
+	c.regard |= Judged
 	c.wait()
 	return int(c.total)
 }
@@ -341,12 +383,14 @@ func (c *Call) Total() int {
 func (c *Call) Actor() *Actor { return c.actor }
 
 // Must returns the value of a call that is part of a spec's set-up. Where it failed there is
-// nothing to judge: the spec is unresolved.
+// nothing to judge: the spec is unresolved. That goes for a call that never returns, too, if Must is
+// told of it while it is pending: Must(a.Begin().Read(fd, 1)).
 func Must(c *Call) int {
-	if !c.OK() {
+	c.regard |= Presupposed
+	if !c.ok() {
 		stage.Unresolved("set-up failed: "+c.String(), 1)
 	}
-	return c.Value()
+	return c.value()
 }
 
 // Note adds a word of explanation to the call in the trace.

@@ -196,6 +196,7 @@ func (c *Call) fds() [2]int {
 // FDs waits for a call that makes two descriptors (pipe2, socketpair) and returns them; −1, −1
 // where it failed.
 func (c *Call) FDs() (first, second int) {
+	c.regard |= Inspected
 	c.wait()
 	fds := c.fds()
 	return fds[0], fds[1]
@@ -233,6 +234,7 @@ func (c Caller) Fionread(fd int) *Call {
 
 // Int waits for the call and returns the int that it stored.
 func (c *Call) Int() int {
+	c.regard |= Inspected
 	c.wait()
 	if len(c.data) < 4 {
 		return -1
@@ -455,6 +457,7 @@ func (c Caller) pollCall(nr uintptr, fds []PollFD, args ...any) *Call {
 
 // Revents waits for a poll and returns what it stored for each descriptor.
 func (c *Call) Revents() []int16 {
+	c.regard |= Inspected
 	c.wait()
 	var revents []int16
 	for i := 0; i+8 <= len(c.data); i += 8 {
@@ -570,6 +573,7 @@ func (c Caller) epollWait(nr uintptr, maxEvents int, args ...any) *Call {
 
 // EpollEvents waits for an epoll_pwait and returns the events it stored.
 func (c *Call) EpollEvents() []EpollEvent {
+	c.regard |= Inspected
 	c.wait()
 	var events []EpollEvent
 	for i := 0; i+epollSize <= len(c.data); i += epollSize {

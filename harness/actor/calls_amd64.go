@@ -12,6 +12,7 @@ const (
 	sysPipe  = unix.SYS_PIPE
 	sysFork  = unix.SYS_FORK
 	sysVfork = unix.SYS_VFORK
+	sysAlarm = unix.SYS_ALARM
 
 	epollSize = 12 // struct epoll_event is packed here
 	epollData = 4
@@ -58,6 +59,7 @@ func (c Caller) Fstatat(dirfd int, path string, flags int) *Call {
 
 // Stat waits for an fstat or newfstatat and returns what it stored; the zero Stat where it failed.
 func (c *Call) Stat() Stat {
+	c.regard |= Inspected
 	c.wait()
 	if len(c.data) < 144 {
 		return Stat{}

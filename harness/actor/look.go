@@ -161,10 +161,10 @@ func (c *Call) Blocked() bool {
 		yes, sure := c.asleep()
 		switch {
 		case yes && sure:
-			return c.look() == pending
+			return c.sleeps()
 		case yes:
 			if looks++; looks >= unsureLooks {
-				return c.look() == pending
+				return c.sleeps()
 			}
 			wait = unsureWait
 		default:
@@ -179,6 +179,15 @@ func (c *Call) Blocked() bool {
 		}
 		time.Sleep(wait)
 	}
+}
+
+// sleeps says that the call has not returned though it was seen asleep.
+func (c *Call) sleeps() bool {
+	if c.look() != pending {
+		return false
+	}
+	c.regard |= SeenBlocked
+	return true
 }
 
 const (

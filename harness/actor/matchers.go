@@ -20,6 +20,7 @@ func (m matcher) Match(actual any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	c.regard |= Judged
 	ok, err := m.match(c)
 	if !ok {
 		troupe.Lock()
@@ -38,6 +39,9 @@ func (m matcher) NegatedFailureMessage(actual any) string {
 	c, _ := asCall(actual)
 	return fmt.Sprintf("expected %s\nnot to %s\nbut it %s", c.text(), m.want(), c.outcome())
 }
+
+// String is how matchers that are made of others (SatisfyAny) name this one.
+func (m matcher) String() string { return m.want() }
 
 func asCall(actual any) (*Call, error) {
 	c, ok := actual.(*Call)
@@ -101,6 +105,7 @@ func ReturnData[T string | []byte](data T) types.GomegaMatcher {
 	want := []byte(data)
 	return matcher{
 		match: func(c *Call) (bool, error) {
+			c.regard |= Inspected
 			return c.OK() && c.result == int64(len(want)) && bytes.Equal(c.data, want), nil
 		},
 		want: func() string {
@@ -155,6 +160,7 @@ func (e *ending) Match(actual any) (bool, error) {
 	case *Actor:
 		a = actual
 	case *Call:
+		actual.regard |= Judged
 		if actual.wait() == done {
 			e.got = actual.outcome()
 			return false, nil
@@ -171,6 +177,8 @@ func (e *ending) Match(actual any) (bool, error) {
 	e.got = a.name + " " + describe(status)
 	return e.ok(status), nil
 }
+
+func (e *ending) String() string { return e.want }
 
 func (e *ending) FailureMessage(actual any) string {
 	return fmt.Sprintf("expected %v\nto %s\nbut: %s", actual, e.want, e.got)

@@ -218,6 +218,9 @@ func (a *Actor) Events() []Event {
 		copy(e.Info.Raw[:], entry[eventInfo:])
 		events = append(events, e)
 	}
+	if interposer != nil {
+		return interposer.Delivered(a, events)
+	}
 	return events
 }
 

@@ -98,7 +98,7 @@ func expectNextDescriptors(a *actor.Actor, r, w int) {
 var _ = Describe("A new pipe", func() {
 	Clause("pipe2.returns-zero", func() {
 		a := actor.New()
-		for _, flags := range []int{0, unix.O_CLOEXEC, unix.O_NONBLOCK, unix.O_DIRECT} {
+		for _, flags := range []int{0, unix.O_CLOEXEC, unix.O_NONBLOCK} {
 			Expect(a.Pipe2(flags)).To(Return(0))
 		}
 	})

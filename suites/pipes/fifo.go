@@ -164,7 +164,7 @@ var _ = Describe("A FIFO", func() {
 		r1 := Must(one.Open(path, readingNow, 0))
 		r2 := Must(other.Open(path, readingNow, 0))
 		w := Must(writer.Open(path, forWriting, 0))
-		Must(one.Close(r1))
+		Expect(one.Close(r1)).To(Return(0))
 		Expect(writer.Write(w, []byte("for the other"))).To(Return(13))
 		Expect(other.Read(r2, 100)).To(ReturnData("for the other"))
 	})
@@ -233,11 +233,11 @@ var _ = Describe("The filesystem's part in a FIFO", func() {
 		a := actor.New()
 		dir := mountTmpfs(a, "")
 		newFIFOAt(a, dir+"/fifo")
+		// Opened for writing before: open(2) has EROFS for any file of such a filesystem.
+		_, w := openEnds(a, dir+"/fifo")
 		Must(a.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 		r := Must(a.Open(dir+"/fifo", readingNow, 0))
-		w := a.Open(dir+"/fifo", forWriting, 0)
-		Expect(w).To(ReturnEnd(forWriting))
-		Expect(a.Write(w.Value(), []byte("passed"))).To(Return(6))
+		Expect(a.Write(w, []byte("passed"))).To(Return(6))
 		Expect(a.Read(r, 100)).To(ReturnData("passed"))
 	})
 

@@ -167,9 +167,11 @@ var _ = Describe("The size of a packet", func() {
 		r, w := a.Pipe(unix.O_DIRECT | unix.O_NONBLOCK)
 		for _, n := range []int{1, pipeBuf, pipeBuf + 1, 2 * pipeBuf, 3*pipeBuf + 17} {
 			Expect(a.Write(w, noise(n, 1))).To(Return(n))
-			for _, packet := range readPackets(a, r, 4*pipeBuf) {
+			packets := readPackets(a, r, 4*pipeBuf)
+			for _, packet := range packets {
 				Expect(len(packet)).To(BeNumerically("<=", pipeBuf), "size of a packet of a write of %d bytes", n)
 			}
+			expectBytes(bytes.Join(packets, nil), noise(n, 1))
 		}
 	})
 

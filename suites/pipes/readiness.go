@@ -498,8 +498,9 @@ var _ = Describe("poll of a FIFO", func() {
 		fifo := emptyFIFO(a)
 		old := Must(a.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		Must(a.Close(Must(a.Open(fifo, unix.O_WRONLY, 0))))
-		anew := Must(a.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		Expect(polled(a, old, unix.POLLIN)).To(Equal(unix.POLLHUP))
+		Must(a.Close(old))
+		anew := Must(a.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		Expect(polled(a, anew, unix.POLLIN)).To(BeZero())
 	})
 

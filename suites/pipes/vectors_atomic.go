@@ -28,6 +28,9 @@ func numbered(n int) []byte {
 // end, without a gap between them.
 func beContiguous(n int) types.GomegaMatcher {
 	return WithTransform(func(data []byte) string {
+		if len(data)%8 != 0 {
+			return fmt.Sprintf("%d bytes, which are not whole words", len(data))
+		}
 		for i := 0; i+8 <= len(data); i += 8 {
 			first, word := binary.BigEndian.Uint64(data), binary.BigEndian.Uint64(data[i:])
 			if word != (first+uint64(i/8))%uint64(n) {

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ipcspec/ipcspec/harness/mutate"
+)
+
+func newMutate() *cobra.Command {
+	var o mutate.Options
+	var results, asJSON, since string
+	var check, accept bool
+	cmd := &cobra.Command{
+		Use:   "mutate",
+		Short: "Lie to specs about what the kernel did, and find those that do not notice",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Procs < 0 {
+				return fmt.Errorf("--procs %d: give the number of workers, or 0 for twice as many as CPUs", o.Procs)
+			}
+			if o.Most < 1 {
+				return fmt.Errorf("--most %d: give at least 1", o.Most)
+			}
+			if o.TimeoutScale <= 0 {
+				return fmt.Errorf("--timeout-scale %v: give a number above 0", o.TimeoutScale)
+			}
+			if since != "" {
+				changed, err := mutate.ChangedSuites(since)
+				if err != nil {
+					return err
+				}
+				if o.Filter.Suites = mutate.Among(changed, o.Filter.Suites); len(o.Filter.Suites) == 0 {
+					_, err := fmt.Fprintf(cmd.OutOrStdout(), "no suite has changed since %s\n", since)
+					return err
+				}
+			}
+			if results != "" {
+				file, err := os.Create(results)
+				if err != nil {
+					return err
+				}
+				defer file.Close()
+				o.Results = file
+			}
+			o.Progress = cmd.ErrOrStderr()
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			defer stop()
+			context.AfterFunc(ctx, stop)
+			found, err := mutate.Local(ctx, o)
+			if err != nil {
+				return err
+			}
+			if asJSON != "" {
+				file, err := os.Create(asJSON)
+				if err != nil {
+					return err
+				}
+				if err := found.WriteJSON(file); err != nil {
+					return err
+				}
+				if err := file.Close(); err != nil {
+					return err
+				}
+			}
+			if err := found.WriteText(cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			whole := len(o.Filter.IDs) == 0
+			switch {
+			case accept && !whole:
+				return fmt.Errorf("--accept is for whole suites: leave --clause away")
+			case accept:
+				return found.Accept(".")
+			case check:
+				worse, err := found.Check(".", whole)
+				if err != nil {
+					return err
+				}
+				if len(worse) > 0 {
+					fmt.Fprintln(cmd.OutOrStdout())
+					for _, line := range worse {
+						fmt.Fprintln(cmd.OutOrStdout(), line)
+					}
+					return &exitError{code: exitDeviation}
+				}
+				return nil
+			case found.HasWeak():
+				return &exitError{code: exitDeviation}
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	suiteFlag(cmd, &o.Filter.Suites)
+	flags.StringSliceVarP(&o.Filter.IDs, "clause", "c", nil, "only clauses whose id is or matches `GLOB`; may be repeated")
+	flags.IntVar(&o.Procs, "procs", 0, "run specs in `N` processes side by side (default: twice as many as CPUs)")
+	flags.Int64Var(&o.Seed, "seed", 1, "`SEED` of the choice where a spec could be told too many lies")
+	flags.IntVar(&o.Most, "most", mutate.DefaultMost, "at most `N` lies a spec")
+	flags.Float64Var(&o.TimeoutScale, "timeout-scale", 1, "multiply all time limits, for slow machines")
+	flags.BoolVar(&o.Disposable, "disposable", false, "this machine may be changed as a whole for a moment, as by sysctls")
+	flags.StringVar(&results, "results", "", "write all mutants of each spec to this `FILE`, a line of JSON a spec")
+	flags.StringVar(&asJSON, "json", "", "write the report to this `FILE` as JSON")
+	flags.StringVar(&since, "since", "", "only suites that have changed since the git revision `REV`")
+	flags.BoolVar(&check, "check", false, "compare with the accepted results, suites/SUITE/mutation.json, and exit with 1 only where it is worse")
+	flags.BoolVar(&accept, "accept", false, "write the accepted results")
+	return cmd
+}

@@ -1,0 +1,136 @@
+package mutate
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
+
+// A field is a part of a structure that a call returns.
+type field struct {
+	name   string
+	off    int
+	size   int
+	toggle uint64 // bits to be changed; 0: the value is changed by one
+}
+
+// A layout says what a call stores in the memory to which an argument points.
+type layout struct {
+	arg          int
+	stride       int // of an array's elements; 0 for a single structure
+	count        func(c *call) int
+	fields       []field
+	alternatives bool // the fields are independent: a clause is about one of them
+}
+
+// elements returns how many structures the call has stored.
+func (l layout) elements(c *call) int {
+	if l.count == nil {
+		return 1
+	}
+	return l.count(c)
+}
+
+func byResult(c *call) int { return int(max(c.out.Result, 0)) }
+
+func byArgument(i int) func(*call) int {
+	return func(c *call) int { return int(min(c.args[i], 64)) }
+}
+
+func one(arg int, fields ...field) []layout { return []layout{{arg: arg, fields: fields}} }
+
+func layouts(c *call) []layout {
+	switch c.name {
+	case "ioctl":
+		if c.args[1] == unix.TIOCINQ {
+			return one(2, field{name: "the count", size: 4})
+		}
+	case "splice":
+		return []layout{
+			{arg: 1, fields: []field{{name: "the input offset", size: 8}}},
+			{arg: 3, fields: []field{{name: "the output offset", size: 8}}},
+		}
+	}
+	return layoutTable[c.name]
+}
+
+var statLayout = []field{
+	{name: "st_dev", off: 0, size: 8}, {name: "st_ino", off: 8, size: 8}, {name: "st_nlink", off: 16, size: 8},
+	{name: "the permissions in st_mode", off: 24, size: 4, toggle: 0o200}, {name: "the type in st_mode", off: 24, size: 4, toggle: unix.S_IFCHR},
+	{name: "st_uid", off: 28, size: 4}, {name: "st_gid", off: 32, size: 4}, {name: "st_rdev", off: 40, size: 8}, {name: "st_size", off: 48, size: 8},
+	{name: "st_blksize", off: 56, size: 8}, {name: "st_blocks", off: 64, size: 8},
+	{name: "st_atim", off: 72, size: 8}, {name: "st_mtim", off: 88, size: 8}, {name: "st_ctim", off: 104, size: 8},
+}
+
+var statxLayout = []field{
+	{name: "stx_nlink", off: 16, size: 4}, {name: "stx_uid", off: 20, size: 4}, {name: "stx_gid", off: 24, size: 4},
+	{name: "stx_mode", off: 28, size: 2}, {name: "stx_ino", off: 32, size: 8}, {name: "stx_size", off: 40, size: 8}, {name: "stx_blocks", off: 48, size: 8},
+}
+
+var layoutTable = map[string][]layout{
+	"pipe":        one(0, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
+	"pipe2":       one(0, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
+	"socketpair":  one(3, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
+	"wait4":       one(1, field{name: "the wait status", size: 4, toggle: 0x100}),
+	"fstat":       {{arg: 1, fields: statLayout, alternatives: true}},
+	"statx":       {{arg: 4, fields: statxLayout, alternatives: true}},
+	"newfstatat":  {{arg: 2, fields: statLayout, alternatives: true}},
+	"prlimit64":   {{arg: 3, fields: []field{{name: "the soft limit", size: 8}, {name: "the hard limit", off: 8, size: 8}}, alternatives: true}},
+	"epoll_wait":  {{arg: 1, stride: 12, count: byResult, fields: epollEvent}},
+	"epoll_pwait": {{arg: 1, stride: 12, count: byResult, fields: epollEvent}},
+	"poll":        {{arg: 0, stride: 8, count: byArgument(1), fields: pollFD}},
+	"ppoll":       {{arg: 0, stride: 8, count: byArgument(1), fields: pollFD}},
+}
+
+var epollEvent = []field{
+	{name: "EPOLLIN", size: 4, toggle: unix.EPOLLIN}, {name: "EPOLLOUT", size: 4, toggle: unix.EPOLLOUT},
+	{name: "EPOLLERR", size: 4, toggle: unix.EPOLLERR}, {name: "EPOLLHUP", size: 4, toggle: unix.EPOLLHUP},
+	{name: "the data", off: 4, size: 8},
+}
+
+var pollFD = []field{
+	{name: "POLLIN", off: 6, size: 2, toggle: unix.POLLIN}, {name: "POLLOUT", off: 6, size: 2, toggle: unix.POLLOUT},
+	{name: "POLLERR", off: 6, size: 2, toggle: unix.POLLERR}, {name: "POLLHUP", off: 6, size: 2, toggle: unix.POLLHUP},
+	{name: "POLLNVAL", off: 6, size: 2, toggle: unix.POLLNVAL},
+}
+
+// A patch changes a value in memory.
+type patch struct {
+	region, off, size int
+	toggle            uint64 // bits to change; 0: add one
+}
+
+func (p patch) get(b []byte) uint64 {
+	b = b[p.off:]
+	switch p.size {
+	case 1:
+		return uint64(b[0])
+	case 2:
+		return uint64(binary.NativeEndian.Uint16(b))
+	case 4:
+		return uint64(binary.NativeEndian.Uint32(b))
+	default:
+		return binary.NativeEndian.Uint64(b)
+	}
+}
+
+func (p patch) apply(b []byte) {
+	if p.off+p.size > len(b) {
+		return
+	}
+	v := p.get(b) + 1
+	if p.toggle != 0 {
+		v = p.get(b) ^ p.toggle
+	}
+	b = b[p.off:]
+	switch p.size {
+	case 1:
+		b[0] = byte(v)
+	case 2:
+		binary.NativeEndian.PutUint16(b, uint16(v))
+	case 4:
+		binary.NativeEndian.PutUint32(b, uint32(v))
+	default:
+		binary.NativeEndian.PutUint64(b, v)
+	}
+}

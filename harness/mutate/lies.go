@@ -1,0 +1,739 @@
+package mutate
+
+import (
+	"bytes"
+	"fmt"
+	"hash/fnv"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ipcspec/ipcspec/harness/actor"
+)
+
+// A Mutant is a run of a spec with one lie.
+type Mutant struct {
+	Kind    Kind   `json:"kind"`
+	Subject string `json:"subject,omitempty"` // the clause's subject that the lie is about; "" for events
+	Call    string `json:"call"`              // which call, as "read #3"
+	Text    string `json:"text"`              // the call as the trace shows it
+	Lie     string `json:"lie"`               // in words
+	At      string `json:"at"`                // the line of the spec
+	Group   string `json:"group,omitempty"`   // of alternatives: see Rules
+
+	key  string
+	liar func() *liar
+}
+
+// A plan is what lies are to be told to one spec.
+type plan struct {
+	mutants  []*Mutant
+	excluded map[string]int // how many lies each rule has excluded
+}
+
+func (p *plan) exclude(rule Rule, n int) {
+	if n > 0 {
+		p.excluded[rule.Name] += n
+	}
+}
+
+// occurrences is how many calls of one shape are lied about: the first, one in the middle, the last.
+const occurrences = 3
+
+// newPlan chooses the lies.
+func newPlan(r *recording, subjects []string, seed int64, most int) *plan {
+	p := &plan{excluded: map[string]int{}}
+	for _, subject := range subjects {
+		for _, name := range names(r, subject) {
+			b := &builder{plan: p, r: r, subject: subject}
+			for _, c := range b.sample(r.byName[name]) {
+				b.tell(c)
+			}
+		}
+	}
+	p.events(r)
+	if len(p.mutants) > most {
+		p.exclude(ruleSampled, len(p.mutants)-most)
+		p.mutants = draw(p.mutants, seed, most)
+	}
+	return p
+}
+
+// names gives the calls by which a spec checks a subject.
+func names(r *recording, subject string) []string {
+	if len(r.byName[subject]) > 0 {
+		return []string{subject}
+	}
+	return aliases[subject]
+}
+
+// draw chooses mutants by a hash of what they are, so that the same seed gives the same ones
+// whatever else changes, and keeps their order.
+func draw(all []*Mutant, seed int64, most int) []*Mutant {
+	rank := func(m *Mutant) uint64 {
+		h := fnv.New64a()
+		fmt.Fprintf(h, "%d %s", seed, m.key)
+		return h.Sum64()
+	}
+	drawn := slices.Clone(all)
+	slices.SortStableFunc(drawn, func(a, b *Mutant) int {
+		if rank(a) < rank(b) {
+			return -1
+		}
+		return 1
+	})
+	drawn = drawn[:most]
+	kept := map[*Mutant]bool{}
+	for _, m := range drawn {
+		kept[m] = true
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(m *Mutant) bool { return !kept[m] })
+}
+
+// A builder makes the lies about the calls of one subject.
+type builder struct {
+	plan    *plan
+	r       *recording
+	subject string
+}
+
+// sample leaves out the same call again in a loop.
+func (b *builder) sample(calls []*call) []*call {
+	count := map[string]int{}
+	for _, c := range calls {
+		count[c.shape()]++
+	}
+	nth := map[string]int{}
+	var chosen []*call
+	for _, c := range calls {
+		n, of := nth[c.shape()], count[c.shape()]
+		nth[c.shape()]++
+		if of <= occurrences || n == 0 || n == of/2 || n == of-1 {
+			chosen = append(chosen, c)
+		} else {
+			b.plan.exclude(ruleSampled, 1)
+		}
+	}
+	return chosen
+}
+
+// add keeps a lie unless a rule excludes it.
+func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *Mutant {
+	for _, rule := range rules {
+		if slices.Contains(rule.kinds, kind) && rule.applies(b.r, c) {
+			b.plan.exclude(rule, 1)
+			return &Mutant{}
+		}
+	}
+	which := fmt.Sprintf("%s #%d", c.name, c.occurrence)
+	m := &Mutant{
+		Kind: kind, Subject: b.subject, Call: which, Text: c.text, Lie: which + " " + words, At: c.place(),
+		key:  fmt.Sprintf("%s %s %s %s", b.subject, which, kind, words),
+		liar: func() *liar { return &liar{name: c.name, occurrence: c.occurrence, lie: lie()} },
+	}
+	switch {
+	case kind == Argument && telling(c) || kind == Flag && onlyLooks(c):
+		m.liar = unlessSame(c, m.liar)
+	case kind == Flag && c.failed():
+		m.liar = unlessFailed(c, m.liar)
+	}
+	if kind == Omit {
+		m.liar = unlessSo(c, m.liar)
+	}
+	b.plan.mutants = append(b.plan.mutants, m)
+	return m
+}
+
+// unlessSo takes it for no lie that a call was not made which would have set what was so already.
+func unlessSo(c *call, make func() *liar) func() *liar {
+	get := func(*actor.Actor) (is, set int) { return 0, 1 }
+	switch {
+	case c.out == nil || c.failed():
+		return make
+	case c.name == "lseek":
+		get = func(a *actor.Actor) (int, int) {
+			return a.Quietly().Lseek(int(c.args[0]), 0, unix.SEEK_CUR).Value(), int(c.out.Result)
+		}
+	case c.name == "fcntl":
+		fd, arg := int(int32(c.args[0])), int(c.args[2])
+		switch c.args[1] {
+		case unix.F_SETFL:
+			const may = unix.O_APPEND | unix.O_NONBLOCK | unix.O_ASYNC | unix.O_DIRECT
+			get = func(a *actor.Actor) (int, int) {
+				return a.Quietly().Fcntl(fd, unix.F_GETFL, 0).Value() & may, arg & may
+			}
+		case unix.F_SETFD:
+			get = func(a *actor.Actor) (int, int) {
+				return a.Quietly().Fcntl(fd, unix.F_GETFD, 0).Value(), arg & unix.FD_CLOEXEC
+			}
+		case unix.F_SETPIPE_SZ:
+			get = func(a *actor.Actor) (int, int) {
+				return a.Quietly().Fcntl(fd, unix.F_GETPIPE_SZ, 0).Value(), int(c.out.Result)
+			}
+		}
+	}
+	return func() *liar {
+		l := make()
+		l.lie.Before = func(live *actor.Call) {
+			is, set := get(live.Actor())
+			l.told = is != set
+		}
+		return l
+	}
+}
+
+// unlessSame takes it for no lie when a call that changes nothing has told, with another argument,
+// just what it told with the right one.
+func unlessSame(c *call, make func() *liar) func() *liar {
+	return func() *liar {
+		l := make()
+		before := l.lie.Before
+		l.lie.After = func(live *actor.Call) {
+			if before != nil { // the kernel had other flags to look at; the spec gets its own back
+				before(live)
+			}
+			l.told = c.in == nil || !reflect.DeepEqual(live.Outcome(), c.out)
+		}
+		return l
+	}
+}
+
+// unlessFailed takes it for no lie when a call that fails has, without a flag, failed all the same.
+func unlessFailed(c *call, make func() *liar) func() *liar {
+	return func() *liar {
+		l := make()
+		l.lie.After = func(live *actor.Call) { l.told = live.Result() != c.out.Result }
+		return l
+	}
+}
+
+// tell makes all lies about one call.
+func (b *builder) tell(c *call) {
+	b.omission(c)
+	b.twice(c)
+	b.add(c, Late, "returned after those that follow", noLie)
+	b.arguments(c)
+	b.results(c)
+	b.data(c)
+	b.effects(c)
+}
+
+// twice has a call made once more. That is a lie only if the second one does something.
+func (b *builder) twice(c *call) {
+	m := b.add(c, Twice, "was made twice", noLie)
+	m.liar = func() *liar {
+		l := &liar{name: c.name, occurrence: c.occurrence}
+		l.lie = &actor.Lie{Twice: true, Second: func(result int64) { l.told = result > 0 || result == -int64(unix.EPIPE) || !transfers[c.name] }}
+		return l
+	}
+}
+
+func (b *builder) omission(c *call) {
+	if c.name == "execve" && !c.failed() {
+		b.flagsOfDescriptors(c)
+	}
+	outcome := c.out
+	if outcome == nil {
+		outcome = &actor.Outcome{}
+	}
+	kind, words := Omit, "was not made, and "+result(c.name, outcome.Result)+" was told"
+	switch {
+	case c.died:
+		outcome = &actor.Outcome{Result: -int64(unix.EPIPE)}
+		words = "did not end the actor, but failed with EPIPE"
+	case c.unended:
+		outcome = &actor.Outcome{Result: -int64(unix.EINTR)}
+		kind, words = Early, "did not sleep, but failed with EINTR"
+	case c.blocked():
+		kind, words = Early, "did not sleep, and "+result(c.name, outcome.Result)+" was told"
+	}
+	if c.in == nil {
+		b.plan.exclude(ruleMemory, 1)
+		return
+	}
+	b.add(c, kind, words, func() *actor.Lie { return &actor.Lie{Omit: outcome} })
+	if c.blocked() && !c.failed() {
+		b.add(c, kind, "did not sleep, but failed with EAGAIN", func() *actor.Lie {
+			return &actor.Lie{Omit: &actor.Outcome{Result: -int64(unix.EAGAIN)}}
+		})
+	}
+}
+
+// flagsOfDescriptors has an execve that happens ignore the descriptors' flags.
+func (b *builder) flagsOfDescriptors(c *call) {
+	for _, on := range []bool{false, true} {
+		words := "kept descriptors with FD_CLOEXEC"
+		if on {
+			words = "closed descriptors without FD_CLOEXEC"
+		}
+		m := b.add(c, Flag, words, noLie)
+		m.liar = func() *liar {
+			l := &liar{name: c.name, occurrence: c.occurrence, effect: true}
+			l.lie = &actor.Lie{Before: func(live *actor.Call) { l.told = live.Actor().CloexecAll(on) }}
+			return l
+		}
+	}
+}
+
+// result says a result in words.
+func result(name string, v int64) string {
+	if v < 0 && v >= -4095 {
+		return actor.ErrnoName(unix.Errno(-v))
+	}
+	if transfers[name] {
+		return fmt.Sprintf("%d bytes", v)
+	}
+	return strconv.FormatInt(v, 10)
+}
+
+// with makes a lie that gives the kernel another argument.
+func with(i int, v uint64) func() *actor.Lie {
+	return func() *actor.Lie { return &actor.Lie{Args: map[int]uint64{i: v}} }
+}
+
+func (b *builder) arguments(c *call) {
+	for i, v := range c.args {
+		for _, f := range flags(c, i) {
+			if v&f.bit != f.bit || f.bit == 0 {
+				continue
+			}
+			if hints[f.name] {
+				b.plan.exclude(ruleHint, 1)
+				continue
+			}
+			b.add(c, Flag, "was made without "+f.name, with(i, v&^f.bit))
+		}
+		switch kind := c.kinds[i]; kind {
+		case "fd":
+			if int32(v) >= 0 {
+				m := b.add(c, Argument, fmt.Sprintf("was made with descriptor %d instead of %d", v+1, v), with(i, v+1))
+				m.liar = unlessOne(c, i, m.liar)
+			}
+		case "size":
+			if v == 0 || c.name == "vmsplice" {
+				continue
+			}
+			if c.out != nil && transfers[c.name] && c.out.Result >= 0 && uint64(c.out.Result) < v && !c.died {
+				b.plan.exclude(ruleNotReached, 1)
+				continue
+			}
+			b.add(c, Argument, fmt.Sprintf("was made with size %d instead of %d", v-1, v), with(i, v-1))
+		case "off":
+			if c.name == "lseek" || i == 3 {
+				b.add(c, Argument, fmt.Sprintf("was made with offset %d instead of %d", int64(v)+1, int64(v)), with(i, v+1))
+			}
+		case "whence":
+			b.add(c, Argument, "was made with another whence", with(i, (v+1)%3))
+		case "mode":
+			if c.name == "openat" && c.args[2]&unix.O_CREAT == 0 {
+				continue
+			}
+			b.add(c, Argument, fmt.Sprintf("was made with mode %#o instead of %#o", v^0o200, v), with(i, v^0o200))
+		}
+	}
+	switch c.name {
+	case "fcntl":
+		switch c.args[1] {
+		case unix.F_SETPIPE_SZ:
+			b.add(c, Argument, fmt.Sprintf("was made with size %d instead of %d", 2*c.args[2], c.args[2]), with(2, 2*c.args[2]))
+		case unix.F_DUPFD, unix.F_DUPFD_CLOEXEC:
+			b.add(c, Argument, fmt.Sprintf("was made with least descriptor %d instead of %d", c.args[2]+1, c.args[2]), with(2, c.args[2]+1))
+			if c.args[1] == unix.F_DUPFD_CLOEXEC {
+				b.add(c, Flag, "was made as F_DUPFD", with(1, unix.F_DUPFD))
+			}
+		}
+	case "epoll_ctl":
+		b.inMemory(c, 3, 0, []flag{
+			{unix.EPOLLIN, "EPOLLIN"}, {unix.EPOLLOUT, "EPOLLOUT"}, {unix.EPOLLET, "EPOLLET"},
+			{unix.EPOLLONESHOT, "EPOLLONESHOT"}, {unix.EPOLLEXCLUSIVE, "EPOLLEXCLUSIVE"},
+		})
+	case "poll", "ppoll":
+		for i := range min(int(c.args[1]), 8) {
+			b.inMemory(c, 0, 8*i+4, []flag{{unix.POLLIN, "POLLIN"}, {unix.POLLOUT, "POLLOUT"}})
+		}
+	}
+}
+
+// unlessOne takes it for no lie that a call got another descriptor for what it had a descriptor of:
+// of the same open file description, or, where the call is about the pipe itself, of the same pipe.
+func unlessOne(c *call, i int, make func() *liar) func() *liar {
+	if c.name == "close" || c.name == "dup2" || c.name == "dup3" {
+		return make // about the descriptor itself
+	}
+	aboutFile := c.name == "fstat" || c.name == "ioctl"
+	if c.name == "fcntl" {
+		switch c.args[1] {
+		case unix.F_GETFD, unix.F_SETFD:
+			return make
+		case unix.F_GETPIPE_SZ, unix.F_SETPIPE_SZ:
+			aboutFile = true
+		}
+	}
+	return func() *liar {
+		l := make()
+		l.lie.Before = func(live *actor.Call) {
+			a, fd := live.Actor(), int(int32(c.args[i]))
+			l.told = !a.SameDescription(fd, fd+1) && (!aboutFile || !a.SameFile(fd, fd+1))
+		}
+		return l
+	}
+}
+
+// inMemory removes flags from a word that an argument points to.
+func (b *builder) inMemory(c *call, arg, off int, flags []flag) {
+	region := slices.Index(c.regions, arg)
+	if c.in == nil || region < 0 {
+		return
+	}
+	p := patch{region: region, off: off, size: 2}
+	if c.name == "epoll_ctl" {
+		p.size = 4
+	}
+	if off+p.size > len(c.in.Memory[region]) {
+		return
+	}
+	held := p.get(c.in.Memory[region])
+	for _, f := range flags {
+		if held&f.bit == 0 {
+			continue
+		}
+		change := p
+		change.toggle = f.bit
+		b.add(c, Flag, "was made without "+f.name, func() *actor.Lie {
+			return &actor.Lie{Before: func(live *actor.Call) { patchMemory(live, change) }}
+		})
+	}
+}
+
+func patchMemory(live *actor.Call, patches ...patch) {
+	regions := live.Regions()
+	for _, p := range patches {
+		if p.region < len(regions) {
+			p.apply(regions[p.region].Bytes)
+		}
+	}
+}
+
+// forge makes a lie that tells another result.
+func forge(v int64) func() *actor.Lie {
+	return func() *actor.Lie {
+		return &actor.Lie{After: func(live *actor.Call) {
+			completed, total := live.Tally()
+			live.Forge(v, completed, total)
+		}}
+	}
+}
+
+func (b *builder) results(c *call) {
+	if c.out == nil {
+		return
+	}
+	v := c.out.Result
+	if c.repeated && c.out.Completed > 0 {
+		b.add(c, Count, "told one success fewer", func() *actor.Lie {
+			return &actor.Lie{After: func(live *actor.Call) {
+				completed, total := live.Tally()
+				live.Forge(live.Result(), completed-1, total-total/int64(max(completed, 1)))
+			}}
+		})
+	}
+	if c.failed() {
+		for _, e := range neighbours(c.errno()) {
+			b.add(c, Errno, fmt.Sprintf("failed with %s instead of %s", actor.ErrnoName(e), actor.ErrnoName(c.errno())), forge(-int64(e)))
+		}
+		told := int64(0)
+		if transfers[c.name] && c.args[len(c.args)-1] != 0 {
+			told = 1
+		} else if makesDescriptor(c) && c.name != "pipe" && c.name != "pipe2" && c.name != "socketpair" {
+			told = 3
+		}
+		b.add(c, Success, fmt.Sprintf("returned %s instead of failing with %s", result(c.name, told), actor.ErrnoName(c.errno())), forge(told))
+		return
+	}
+	for _, e := range []unix.Errno{unix.EINVAL, unix.EINTR} {
+		b.add(c, Errno, fmt.Sprintf("failed with %s instead of returning %s", actor.ErrnoName(e), result(c.name, v)), forge(-int64(e)))
+	}
+	if c.name == "fcntl" {
+		switch c.args[1] {
+		case unix.F_GETFL:
+			for _, f := range []flag{{unix.O_NONBLOCK, "O_NONBLOCK"}, {unix.O_APPEND, "O_APPEND"}, {unix.O_DIRECT, "O_DIRECT"}, {1, "the access mode"}} {
+				m := b.add(c, Count, "told "+f.name+" the other way round", forge(v^int64(f.bit)))
+				m.Group = fmt.Sprintf("F_GETFL #%d", c.occurrence)
+			}
+			return
+		case unix.F_GETFD:
+			b.add(c, Count, "told FD_CLOEXEC the other way round", forge(v^1))
+			return
+		}
+	}
+	var others []int64
+	switch {
+	case transfers[c.name]:
+		others = []int64{v - 1, v + 1, 0}
+	case v == 0:
+		others = []int64{1}
+	case makesDescriptor(c):
+		others = []int64{v + 1}
+		if c.name == "openat" && !b.r.used(c) {
+			b.plan.exclude(ruleUnused, 1)
+			others = nil
+		}
+	default:
+		others = []int64{v - 1, v + 1}
+	}
+	slices.Sort(others)
+	for _, o := range slices.Compact(others) {
+		if o >= 0 && o != v {
+			b.add(c, Count, fmt.Sprintf("returned %s instead of %s", result(c.name, o), result(c.name, v)), forge(o))
+		}
+	}
+}
+
+// memory makes a lie that changes what the call stored.
+func memory(patches ...patch) func() *actor.Lie {
+	return func() *actor.Lie {
+		return &actor.Lie{After: func(live *actor.Call) { patchMemory(live, patches...) }}
+	}
+}
+
+func (b *builder) data(c *call) {
+	if c.out == nil || c.in == nil || c.failed() {
+		return
+	}
+	switch c.name {
+	case "read", "pread64", "readv", "preadv", "preadv2":
+		b.bytes(c)
+	case "select", "pselect6":
+		b.sets(c)
+	}
+	for _, l := range layouts(c) {
+		region := slices.Index(c.regions, l.arg)
+		if region < 0 {
+			continue
+		}
+		for i := range min(l.elements(c), 4) {
+			for _, f := range l.fields {
+				p := patch{region: region, off: i*l.stride + f.off, size: f.size, toggle: f.toggle}
+				if p.off+p.size > len(c.out.Memory[region]) {
+					continue
+				}
+				words := "told another value of " + f.name
+				if f.toggle != 0 {
+					words = "told " + f.name + " the other way round"
+				}
+				if l.stride != 0 {
+					words += fmt.Sprintf(" in element %d", i)
+				}
+				m := b.add(c, Field, words, memory(p))
+				if !c.inspected() {
+					m.Group = "data of " + c.name
+				} else if l.alternatives {
+					m.Group = fmt.Sprintf("%s #%d", c.name, c.occurrence)
+				}
+			}
+		}
+	}
+}
+
+// bytes lies about a stream of bytes that was read.
+func (b *builder) bytes(c *call) {
+	at := func(n int64) (p patch, ok bool) {
+		for i, m := range c.out.Memory {
+			if n < int64(len(m)) {
+				return patch{region: i, off: int(n), size: 1}, true
+			}
+			n -= int64(len(m))
+		}
+		return patch{}, false
+	}
+	lie := func(words string, lie func() *actor.Lie) {
+		m := b.add(c, Data, words, lie)
+		if !c.inspected() {
+			m.Group = "data of " + c.name
+		}
+	}
+	n := c.out.Result
+	first, ok := at(0)
+	if n <= 0 || !ok {
+		return
+	}
+	lie("returned another first byte", memory(first))
+	last, ok := at(n - 1)
+	if n < 2 || !ok {
+		return
+	}
+	lie("returned another last byte", memory(last))
+	x, y := first.get(c.out.Memory[first.region]), last.get(c.out.Memory[last.region])
+	if x == y {
+		return
+	}
+	swap := []patch{first, last}
+	swap[0].toggle, swap[1].toggle = x^y, x^y
+	lie("returned its first and last byte swapped", memory(swap...))
+}
+
+// sets lies about sets of descriptors, bit by bit.
+func (b *builder) sets(c *call) {
+	for set, name := range []string{"readable", "writable", "exceptional"} {
+		region := slices.Index(c.regions, set+1)
+		if region < 0 {
+			continue
+		}
+		for fd := range min(int(int32(c.args[0])), 64) {
+			p := patch{region: region, off: fd / 8, size: 1, toggle: 1 << (fd % 8)}
+			if p.get(c.in.Memory[region])&p.toggle != 0 {
+				b.add(c, Field, fmt.Sprintf("told the other way round whether descriptor %d is %s", fd, name), memory(p))
+			}
+		}
+	}
+}
+
+// effects has a failing call have an effect.
+func (b *builder) effects(c *call) {
+	if !c.failed() || c.repeated {
+		return
+	}
+	switch c.errno() {
+	case unix.EBADF, unix.EPIPE:
+		return // there is nothing on which it could take effect
+	}
+	put := func(words string, effect func(a *actor.Actor) bool) {
+		m := b.add(c, Effect, fmt.Sprintf("failed with %s, but %s", actor.ErrnoName(c.errno()), words), noLie)
+		m.liar = func() *liar {
+			l := &liar{name: c.name, occurrence: c.occurrence, effect: true}
+			l.lie = &actor.Lie{Effect: func(live *actor.Call) {
+				if _, dead := live.Ended(); !dead {
+					l.told = effect(live.Actor())
+				}
+			}}
+			return l
+		}
+	}
+	add := func(i int) {
+		put("a byte was written", func(a *actor.Actor) bool { return a.Add(int(int32(c.args[i]))) })
+	}
+	take := func(i int) {
+		put("a byte was taken", func(a *actor.Actor) bool { return a.Take(int(int32(c.args[i]))) })
+	}
+	switch c.name {
+	case "write", "writev", "pwrite64", "pwritev", "pwritev2", "vmsplice":
+		if c.errno() == unix.EAGAIN {
+			take(0) // it is full: what can go wrong is that it makes room
+		} else {
+			add(0)
+		}
+	case "read", "readv", "pread64", "preadv", "preadv2":
+		take(0)
+	case "splice":
+		take(0)
+		add(2)
+	case "tee":
+		take(0)
+		add(1)
+	case "dup2", "dup3":
+		put("the new descriptor was closed", func(a *actor.Actor) bool { return a.Drop(int(int32(c.args[1]))) })
+	}
+}
+
+func noLie() *actor.Lie { return nil }
+
+// events lies about signals that the spec has looked at.
+func (p *plan) events(r *recording) {
+	var actors []string
+	for name, events := range r.events {
+		if len(events) > 0 {
+			actors = append(actors, name)
+		}
+	}
+	slices.Sort(actors)
+	for _, name := range actors {
+		events := r.events[name]
+		for i, e := range events {
+			if i >= 2 && i < len(events)-1 {
+				p.exclude(ruleSampled, 1)
+				continue
+			}
+			add := func(words, group string, change func([]actor.Event) []actor.Event) {
+				which := fmt.Sprintf("signal #%d of %s (%s)", i+1, name, actor.SignalName(e.Signal))
+				p.mutants = append(p.mutants, &Mutant{
+					Kind: Event, Call: which, Text: which, Lie: which + " " + words, Group: group,
+					key: which + " " + words,
+					liar: func() *liar {
+						return &liar{actor: name, change: func(list []actor.Event) []actor.Event {
+							if len(list) <= i {
+								return list
+							}
+							return change(slices.Clone(list))
+						}}
+					},
+				})
+			}
+			add("was not delivered", "", func(l []actor.Event) []actor.Event { return slices.Delete(l, i, i+1) })
+			add("was delivered twice", "", func(l []actor.Event) []actor.Event { return slices.Insert(l, i, l[i]) })
+			if i+1 < len(events) && !bytes.Equal(e.Info.Raw[:], events[i+1].Info.Raw[:]) {
+				add("came after the next one", "", func(l []actor.Event) []actor.Event {
+					if i+1 < len(l) {
+						l[i], l[i+1] = l[i+1], l[i]
+					}
+					return l
+				})
+			}
+			for _, f := range []struct {
+				name string
+				off  int
+			}{{"si_code", 8}, {"si_pid or si_band", 16}, {"si_uid", 20}, {"si_fd or si_value", 24}} {
+				add("had another "+f.name, "particulars of signals", func(l []actor.Event) []actor.Event {
+					l[i].Info.Raw[f.off]++
+					return l
+				})
+			}
+			add("was another signal", "", func(l []actor.Event) []actor.Event {
+				l[i].Signal++
+				l[i].Info.Raw[0]++
+				return l
+			})
+		}
+	}
+}
+
+// A liar is the interposer of a mutant's run.
+type liar struct {
+	name       string // the call
+	occurrence int
+	lie        *actor.Lie
+	effect     bool // told is up to the lie
+
+	actor  string // or the actor whose events are changed
+	change func([]actor.Event) []actor.Event
+
+	count int
+	told  bool
+	dead  int // actors that ended during a call
+}
+
+func (l *liar) Asked(c *actor.Call) *actor.Lie {
+	if l.lie == nil || c.Name() != l.name {
+		return nil
+	}
+	if l.count++; l.count != l.occurrence {
+		return nil
+	}
+	l.told = l.told || !l.effect
+	return l.lie
+}
+
+func (l *liar) Told(c *actor.Call) {
+	if _, dead := c.Ended(); dead {
+		l.dead++
+	}
+}
+
+func (l *liar) Delivered(a *actor.Actor, events []actor.Event) []actor.Event {
+	if l.change == nil || a.String() != l.actor {
+		return events
+	}
+	l.told = true
+	return l.change(events)
+}

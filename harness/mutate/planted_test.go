@@ -1,0 +1,164 @@
+package mutate_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ipcspec/ipcspec/harness/mutate"
+)
+
+var planted string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "ipcspec-planted")
+	if err != nil {
+		panic(err)
+	}
+	planted = filepath.Join(dir, "planted")
+	build := exec.Command("go", "build", "-o", planted, "./internal/planted")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		panic(string(out))
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// lieTo lies to the specs of planted clauses and returns what was found.
+func lieTo(t *testing.T, env []string, clauses ...string) map[string]mutate.ClauseReport {
+	t.Helper()
+	cmd := exec.Command(planted, clauses...)
+	cmd.Env = append(os.Environ(), env...)
+	var out, words bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &words
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, words.String())
+	}
+	var found mutate.Report
+	if err := json.Unmarshal(out.Bytes(), &found); err != nil {
+		t.Fatal(err)
+	}
+	byID := map[string]mutate.ClauseReport{}
+	for _, c := range found.Clauses {
+		byID[strings.TrimPrefix(c.ID, "planted.")] = c
+	}
+	return byID
+}
+
+// survivors lists the lies that were not noticed.
+func survivors(c mutate.ClauseReport) []string {
+	var lies []string
+	for _, s := range c.Survivors {
+		lies = append(lies, s.Lie)
+	}
+	return lies
+}
+
+func TestPlanted(t *testing.T) {
+	found := lieTo(t, nil)
+
+	t.Run("a vacuous check", func(t *testing.T) {
+		c := found["vacuous"]
+		// Without the write the read never returns, which the harness notices.
+		if weak := c.Weak(); !slices.Equal(weak, []string{"read"}) {
+			t.Errorf("weak: %q, %d killed, %d survived", weak, c.Killed, c.Survived)
+		}
+		if want := "read #1 returned 4 bytes instead of 5 bytes"; !slices.Contains(survivors(c), want) {
+			t.Errorf("%q is not among the survivors %q", want, survivors(c))
+		}
+	})
+
+	t.Run("only the error", func(t *testing.T) {
+		const lie = "failed with EAGAIN, but a byte was taken"
+		weak := slices.ContainsFunc(survivors(found["error-only"]), func(s string) bool { return strings.HasSuffix(s, lie) })
+		strong := slices.ContainsFunc(survivors(found["error-and-state"]), func(s string) bool { return strings.HasSuffix(s, lie) })
+		if !weak || strong {
+			t.Errorf("survivors: %q; where the state is looked at: %q", survivors(found["error-only"]), survivors(found["error-and-state"]))
+		}
+	})
+
+	t.Run("the wrong descriptor", func(t *testing.T) {
+		if weak := found["wrong-descriptor"].Weak(); !slices.Equal(weak, []string{"fcntl"}) {
+			t.Errorf("weak: %q", weak)
+		}
+		if weak := found["right-descriptor"].Weak(); len(weak) != 0 {
+			t.Errorf("with the right one: weak: %q, %q", weak, survivors(found["right-descriptor"]))
+		}
+	})
+
+	t.Run("a sound check", func(t *testing.T) {
+		if c := found["sound"]; len(c.Weak()) != 0 || c.Survived != 0 || c.Killed < 20 {
+			t.Errorf("weak: %q, %d killed, survivors %q", c.Weak(), c.Killed, survivors(c))
+		}
+	})
+
+	t.Run("blocking", func(t *testing.T) {
+		if c := found["blocks"]; c.Survived != 0 || c.Killed == 0 {
+			t.Errorf("%d killed, survivors %q", c.Killed, survivors(c))
+		}
+	})
+
+	t.Run("signals", func(t *testing.T) {
+		if c := found["signal"]; c.Survived > 1 || len(c.Weak()) != 0 {
+			t.Errorf("weak: %q, survivors %q", c.Weak(), survivors(c))
+		}
+	})
+
+	for _, id := range []string{"exec", "steps"} {
+		t.Run(id, func(t *testing.T) {
+			if c := found[id]; c.Why != "" || c.Survived != 0 || c.Killed == 0 {
+				t.Errorf("%d killed, survivors %q, not lied to: %q", c.Killed, survivors(c), c.Why)
+			}
+		})
+	}
+
+	t.Run("a spec that does not conform", func(t *testing.T) {
+		if c := found["deviates"]; c.Why == "" || c.Killed != 0 {
+			t.Errorf("%d killed, why %q", c.Killed, c.Why)
+		}
+	})
+
+	t.Run("no call of the subject", func(t *testing.T) {
+		if c := found["no-such-call"]; c.Why != "" || !slices.Equal(c.Weak(), []string{"read"}) || c.Subjects[0].Calls != 0 {
+			t.Errorf("why %q, weak %q", c.Why, c.Weak())
+		}
+	})
+
+	t.Run("a lie that makes the spec hang", func(t *testing.T) {
+		if c := found["loops"]; len(c.Weak()) != 0 || c.Killed == 0 {
+			t.Errorf("%d killed, survivors %q, why %q", c.Killed, survivors(c), c.Why)
+		}
+	})
+}
+
+// The same seed gives the same mutants, another one others.
+func TestSeed(t *testing.T) {
+	lies := func(seed string) string {
+		file := filepath.Join(t.TempDir(), "results")
+		lieTo(t, []string{"SEED=" + seed, "RESULTS=" + file}, "planted.sound")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s mutate.SpecResult
+		if err := json.Unmarshal(text, &s); err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, m := range s.Mutants {
+			all = append(all, m.Lie)
+		}
+		return strings.Join(all, "\n")
+	}
+	one, same, other := lies("1"), lies("1"), lies("2")
+	if one != same || one == other || strings.Count(one, "\n") != 9 {
+		t.Errorf("seed 1:\n%s\nagain:\n%s\nseed 2:\n%s", one, same, other)
+	}
+}

@@ -1,0 +1,192 @@
+package mutate
+
+import (
+	"fmt"
+	"path"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ipcspec/ipcspec/harness"
+	"github.com/ipcspec/ipcspec/harness/actor"
+	"github.com/ipcspec/ipcspec/harness/spec"
+)
+
+// A call is one call of a recorded run of a spec.
+type call struct {
+	name       string
+	occurrence int // among the spec's calls of this name, from 1
+	index      int // among all its calls
+	actor      string
+	text       string
+	args       []uint64
+	kinds      []string
+	repeated   bool
+	clones     bool
+	places     []spec.Location // in the spec's own code, the innermost first
+	setup      bool            // made by the harness as a step of the set-up
+	in         *actor.Outcome  // memory before the call; nil where it was not kept
+	regions    []int           // the argument of each region of memory
+	out        *actor.Outcome
+	beside     bool // other calls were under way
+	died       bool // the actor ended during the call
+	unended    bool // it had not returned when the spec ended
+	regard     actor.Regard
+	live       *actor.Call
+}
+
+func (c *call) failed() bool { return c.out != nil && c.out.Result < 0 && c.out.Result >= -4095 }
+
+func (c *call) errno() unix.Errno {
+	if c.failed() {
+		return unix.Errno(-c.out.Result)
+	}
+	return 0
+}
+
+func (c *call) blocked() bool { return c.regard&actor.SeenBlocked != 0 }
+
+func (c *call) inspected() bool { return c.regard&actor.Inspected != 0 }
+
+// inspects says whether the spec looks at the data of any call of that name.
+func (r *recording) inspects(name string) bool {
+	return slices.ContainsFunc(r.byName[name], (*call).inspected)
+}
+
+// presupposed says that the spec's own code does not judge the call's result.
+func (c *call) presupposed() bool {
+	return c.setup || c.regard&actor.Presupposed != 0 && c.regard&actor.Judged == 0
+}
+
+// place is the line that makes the call, and, where that is in a function of the suite's, the line
+// that calls it. The last place is where the body is given to Clause by another function.
+func (c *call) place() string {
+	if len(c.places) == 0 {
+		return ""
+	}
+	text := c.places[0].String()
+	for _, p := range c.places[1:] {
+		text += fmt.Sprintf(" from %s:%d", path.Base(p.File), p.Line)
+	}
+	return text
+}
+
+// shape tells calls apart that are not the same call again in a loop.
+func (c *call) shape() string {
+	text := c.name
+	for _, p := range c.places {
+		text += " " + p.String()
+	}
+	if c.failed() {
+		text += " failed"
+	}
+	return text
+}
+
+// used says whether a later call of the spec gets the descriptor that the call returned.
+func (r *recording) used(c *call) bool {
+	for _, o := range r.calls[c.index+1:] {
+		for i, kind := range o.kinds {
+			if kind == "fd" && int64(int32(o.args[i])) == c.out.Result {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A recording is what a spec did in one run.
+type recording struct {
+	calls  []*call
+	byName map[string][]*call
+	events map[string][]actor.Event // what it saw of each actor's, last
+	left   int                      // bytes of memory that may still be kept
+	keep   func(name string) bool   // whether calls of that name will be lied about
+	seen   map[*actor.Call]*call
+}
+
+// memoryKept bounds what is kept of one spec's buffers.
+const memoryKept = 64 << 20
+
+func newRecording(keep func(string) bool) *recording {
+	return &recording{
+		byName: map[string][]*call{}, events: map[string][]actor.Event{}, left: memoryKept,
+		keep: keep, seen: map[*actor.Call]*call{},
+	}
+}
+
+func (r *recording) Asked(live *actor.Call) *actor.Lie {
+	name := live.Name()
+	c := &call{
+		name: name, occurrence: len(r.byName[name]) + 1, index: len(r.calls), actor: live.Actor().String(),
+		text: live.Text(), args: slices.Clone(live.Args()), repeated: live.Repeated(), clones: live.Clones(), unended: true, live: live,
+	}
+	c.places, c.setup = harness.Script()
+	for _, o := range r.calls {
+		if done, dead := o.live.Ended(); !done && !dead {
+			c.beside = true
+		}
+	}
+	for i := range c.args {
+		c.kinds = append(c.kinds, live.Kind(i))
+	}
+	r.calls = append(r.calls, c)
+	r.byName[name] = append(r.byName[name], c)
+	r.seen[live] = c
+	if r.keep(name) {
+		size := 0
+		for _, region := range live.Regions() {
+			size += 2 * len(region.Bytes)
+		}
+		if r.left -= size; r.left >= 0 {
+			c.in = live.Outcome()
+			for _, region := range live.Regions() {
+				c.regions = append(c.regions, region.Arg)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *recording) Told(live *actor.Call) {
+	c := r.seen[live]
+	if c == nil {
+		return
+	}
+	done, died := live.Ended()
+	c.unended, c.died = !done, died
+	if c.in != nil {
+		c.out = live.Outcome()
+		return
+	}
+	completed, total := live.Tally()
+	c.out = &actor.Outcome{Result: live.Result(), Completed: completed, Total: total}
+}
+
+func (r *recording) Delivered(a *actor.Actor, events []actor.Event) []actor.Event {
+	r.events[a.String()] = events
+	return events
+}
+
+// close ends the recording: how the spec has looked at its calls is known now.
+func (r *recording) close() {
+	for _, c := range r.calls {
+		c.regard = c.live.Regards()
+		c.live = nil
+	}
+	r.seen = nil
+}
+
+// same says whether two runs of the spec made the same calls.
+func (r *recording) same(other *recording) bool {
+	if len(r.calls) != len(other.calls) {
+		return false
+	}
+	for i, c := range r.calls {
+		o := other.calls[i]
+		if c.name != o.name || c.actor != o.actor || c.failed() != o.failed() || c.blocked() != o.blocked() {
+			return false
+		}
+	}
+	return true
+}

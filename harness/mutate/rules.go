@@ -1,0 +1,288 @@
+package mutate
+
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Kind is a sort of lie.
+type Kind string
+
+// The kinds of lies.
+const (
+	Omit     Kind = "omit"     // the call is not made, and its recorded outcome is told
+	Early    Kind = "early"    // a call that slept returns at once
+	Late     Kind = "late"     // it returns after those that follow
+	Twice    Kind = "twice"    // it is made twice
+	Flag     Kind = "flag"     // it is made without one of its flags
+	Argument Kind = "argument" // it is made with one argument changed by one
+	Errno    Kind = "errno"    // another error is told, or one instead of success
+	Success  Kind = "success"  // success is told instead of an error
+	Count    Kind = "count"    // another number is told
+	Data     Kind = "data"     // other bytes are told
+	Field    Kind = "field"    // another value in a structure is told
+	Effect   Kind = "effect"   // a call that fails has an effect nevertheless
+	Event    Kind = "event"    // a signal is dropped, told twice, out of order, or with other particulars
+)
+
+// A Rule excludes lies that nobody can notice, or that the clause has no reason to notice.
+type Rule struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
+
+	kinds   []Kind
+	applies func(r *recording, c *call) bool
+}
+
+// Rules lists all rules that look at the call alone; the rules of single lies are in lieRules.
+var rules = []Rule{
+	{
+		Name: "clone", Why: "the harness cannot do without the actor that a clone makes, and judges the clone itself",
+		kinds:   []Kind{Omit, Early, Twice, Flag, Argument, Errno, Success, Count, Data, Field, Effect},
+		applies: func(_ *recording, c *call) bool { return c.clones },
+	},
+	{
+		Name: "exec", Why: "after an execve there is no call that could tell a result; the lies that remain are that it did nothing and that flags of descriptors were ignored",
+		kinds:   []Kind{Twice, Argument, Errno, Count, Data, Field},
+		applies: func(_ *recording, c *call) bool { return c.name == "execve" && !c.failed() },
+	},
+	{
+		Name: "failure-changes-nothing", Why: "a call that fails changes nothing, so that nobody can tell whether it was made once, twice or not at all; not so where it slept, or raised a signal (SIGPIPE, SIGXFSZ) that the spec catches or has kept pending",
+		kinds: []Kind{Omit, Twice},
+		applies: func(r *recording, c *call) bool {
+			signal := c.errno() == unix.EPIPE || c.errno() == unix.EFBIG
+			heard := len(r.events[c.actor]) > 0 || len(r.byName["rt_sigpending"]) > 0
+			return c.failed() && !c.blocked() && c.errno() != unix.EINTR && (!signal || !heard)
+		},
+	},
+	{
+		Name: "only-looks", Why: "the call changes nothing that anybody can see",
+		kinds: []Kind{Omit, Twice}, applies: func(_ *recording, c *call) bool { return onlyLooks(c) },
+	},
+	{
+		Name: "nothing-transferred", Why: "the call moved no byte: without it, and with another one, all is as with it",
+		kinds: []Kind{Omit, Twice, Argument},
+		applies: func(_ *recording, c *call) bool {
+			return transfers[c.name] && c.out != nil && c.out.Result == 0 && !c.repeated && !c.blocked() && !c.died && !c.unended
+		},
+	},
+	{
+		Name: "idempotent", Why: "doing it again changes nothing more, or fails without an effect",
+		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool { return idempotent(c) },
+	},
+	{
+		Name: "untold-descriptor", Why: "the second call leaves a descriptor of which nobody was told",
+		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool { return makesDescriptor(c) },
+	},
+	{
+		Name: "repeated", Why: "a call that is repeated until it fails can be made once more without a difference",
+		kinds: []Kind{Twice, Argument, Data, Field}, applies: func(_ *recording, c *call) bool { return c.repeated },
+	},
+	{
+		Name: "last-act", Why: "the spec makes no call afterwards by which the lie could show",
+		kinds: []Kind{Omit, Twice, Effect},
+		applies: func(r *recording, c *call) bool {
+			return c.index == len(r.calls)-1 && !c.blocked() && !c.beside && !c.died && c.errno() != unix.EPIPE
+		},
+	},
+	{
+		Name: "failed-numbers", Why: "the call fails before it looks at the number, or it would fail with the next one, too",
+		kinds: []Kind{Argument}, applies: func(_ *recording, c *call) bool { return c.failed() },
+	},
+	{
+		Name: "presupposed", Why: "the spec takes this call for granted as a step of its set-up (Must): an error would leave it unresolved, and another number is not what it judges",
+		kinds: []Kind{Errno, Success, Count}, applies: func(_ *recording, c *call) bool { return c.presupposed() },
+	},
+	{
+		Name: "step-of-set-up", Why: "a step of the harness makes the call (Fill, ReadFile, …) and comes to its end in any case; not so where the spec makes no such call itself",
+		kinds: []Kind{Omit, Early, Twice, Flag, Argument, Errno, Success, Count, Data, Field, Effect},
+		applies: func(r *recording, c *call) bool {
+			return c.setup && slices.ContainsFunc(r.byName[c.name], func(o *call) bool { return !o.setup })
+		},
+	},
+	{
+		Name: "not-inspected", Why: "the spec looks at the data of other calls of this subject, and only at the result of this one",
+		kinds: []Kind{Data, Field}, applies: func(r *recording, c *call) bool { return !c.inspected() && r.inspects(c.name) },
+	},
+	{
+		Name: "died", Why: "the actor ended during the call: there is no result",
+		kinds: []Kind{Twice, Errno, Success, Count, Data, Field, Effect}, applies: func(_ *recording, c *call) bool { return c.died || c.unended },
+	},
+}
+
+// The rules about single lies.
+var (
+	ruleHint = Rule{
+		Name: "hint", Why: "the flag is a hint: the kernel documents no outcome that depends on it",
+	}
+	ruleUnused = Rule{
+		Name: "unused-descriptor", Why: "any descriptor is right, and the spec has no further use for this one",
+	}
+	ruleNotReached = Rule{
+		Name: "count-not-reached", Why: "the call moved no more than the smaller count allows",
+	}
+	ruleMemory = Rule{
+		Name: "memory", Why: "the spec's buffers together are too large to be kept for the lie",
+	}
+	ruleSampled = Rule{
+		Name: "sampled", Why: "the same call in a loop: its first, middle and last occurrence stand for the others; and of a spec with very many lies a sample is told",
+	}
+	ruleNotTold = Rule{
+		Name: "not-told", Why: "in the run with the lie the spec did not come to that call, or the lie had no effect: the second call failed or moved nothing, the call would have set what was so already, or, with another argument, it told the same and changes nothing else, or failed all the same",
+	}
+	ruleUnresolved = Rule{
+		Name: "unresolved", Why: "the lie made the set-up fail: the spec neither conforms nor deviates",
+	}
+	ruleAlternatives = Rule{
+		Name: "alternatives", Why: "of lies about independent things that one call tells (a structure's fields), or about data at which a spec never looks, those that nobody noticed count as one where all went unnoticed, else not at all",
+	}
+)
+
+// Rules returns all rules with their reasons.
+func Rules() []Rule {
+	return append(slices.Clone(rules), ruleHint, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleNotTold, ruleUnresolved, ruleAlternatives)
+}
+
+var transfers = set("read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2",
+	"splice", "tee", "vmsplice", "sendfile")
+
+func set(names ...string) map[string]bool {
+	m := map[string]bool{}
+	for _, name := range names {
+		m[name] = true
+	}
+	return m
+}
+
+var observers = set("fstat", "statx", "stat", "lstat", "newfstatat", "poll", "ppoll", "select", "pselect6", "getpid", "getppid", "gettid",
+	"getpgid", "getsid", "getuid", "geteuid", "rt_sigpending", "capget", "epoll_wait", "epoll_pwait")
+
+// telling says that two calls with the same outcome have done the same.
+func telling(c *call) bool {
+	switch c.name {
+	case "lseek":
+		return true
+	case "fcntl":
+		return c.args[1] == unix.F_DUPFD || c.args[1] == unix.F_DUPFD_CLOEXEC || onlyLooks(c)
+	}
+	return onlyLooks(c)
+}
+
+// onlyLooks says that a call changes nothing. Of epoll_wait that is true for level-triggered
+// interest only; with EPOLLET or EPOLLONESHOT the call's own outcome shows it, which other lies
+// are about.
+func onlyLooks(c *call) bool {
+	if c.blocked() {
+		return false
+	}
+	switch c.name {
+	case "fcntl":
+		switch c.args[1] {
+		case unix.F_GETFD, unix.F_GETFL, unix.F_GETPIPE_SZ, unix.F_GETOWN, unix.F_GETSIG, unix.F_GETOWN_EX, unix.F_GETLK, unix.F_GET_SEALS:
+			return true
+		}
+		return false
+	case "ioctl":
+		return c.args[1] == unix.TIOCINQ || c.args[1] == unix.TCGETS
+	case "lseek":
+		return c.args[2] == unix.SEEK_CUR && c.args[1] == 0
+	}
+	return observers[c.name]
+}
+
+func idempotent(c *call) bool {
+	switch c.name {
+	case "fcntl":
+		switch c.args[1] {
+		case unix.F_DUPFD, unix.F_DUPFD_CLOEXEC:
+			return false
+		}
+		return true
+	case "lseek":
+		return c.args[2] != unix.SEEK_CUR
+	case "dup2", "dup3", "close", "umask", "chdir", "fchdir", "unlink", "unlinkat", "mknod", "mknodat", "mkdirat", "epoll_ctl",
+		"ftruncate", "truncate", "rt_sigaction", "rt_sigprocmask", "setsid", "fsync", "fchmodat", "fchownat", "prlimit64", "munmap",
+		"linkat", "symlinkat", "renameat2":
+		return true
+	}
+	return false
+}
+
+func makesDescriptor(c *call) bool {
+	switch c.name {
+	case "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd2", "memfd_create", "socket", "socketpair", "fcntl":
+		return true
+	}
+	return false
+}
+
+var hints = set("SPLICE_F_MOVE", "SPLICE_F_MORE", "SPLICE_F_GIFT", "O_NOCTTY", "RWF_HIPRI", "O_NOATIME")
+
+// flags names the bits that make a call's argument a set of flags which the kernel may ignore one
+// by one.
+func flags(c *call, i int) []flag {
+	kind := c.kinds[i]
+	if c.name == "fcntl" && i == 2 {
+		switch c.args[1] {
+		case unix.F_SETFL:
+			kind = "setfl"
+		case unix.F_SETFD:
+			return []flag{{unix.FD_CLOEXEC, "FD_CLOEXEC"}}
+		}
+	}
+	return flagTable[kind]
+}
+
+type flag struct {
+	bit  uint64
+	name string
+}
+
+var flagTable = map[string][]flag{
+	"open": {
+		{unix.O_CREAT, "O_CREAT"}, {unix.O_EXCL, "O_EXCL"}, {unix.O_NOCTTY, "O_NOCTTY"}, {unix.O_TRUNC, "O_TRUNC"}, {unix.O_APPEND, "O_APPEND"},
+		{unix.O_NONBLOCK, "O_NONBLOCK"}, {unix.O_ASYNC, "O_ASYNC"}, {unix.O_DIRECT, "O_DIRECT"}, {unix.O_NOFOLLOW, "O_NOFOLLOW"},
+		{unix.O_CLOEXEC, "O_CLOEXEC"}, {unix.O_PATH, "O_PATH"}, {unix.O_DIRECTORY &^ unix.O_TMPFILE, "O_DIRECTORY"},
+	},
+	"setfl": {
+		{unix.O_APPEND, "O_APPEND"}, {unix.O_NONBLOCK, "O_NONBLOCK"}, {unix.O_ASYNC, "O_ASYNC"}, {unix.O_DIRECT, "O_DIRECT"},
+	},
+	"splice": {
+		{unix.SPLICE_F_MOVE, "SPLICE_F_MOVE"}, {unix.SPLICE_F_NONBLOCK, "SPLICE_F_NONBLOCK"},
+		{unix.SPLICE_F_MORE, "SPLICE_F_MORE"}, {unix.SPLICE_F_GIFT, "SPLICE_F_GIFT"},
+	},
+	"rwf": {
+		{0x1, "RWF_HIPRI"}, {0x2, "RWF_DSYNC"}, {0x4, "RWF_SYNC"}, {0x8, "RWF_NOWAIT"}, {0x10, "RWF_APPEND"}, {0x20, "RWF_NOAPPEND"},
+	},
+	"epollcreate": {{unix.EPOLL_CLOEXEC, "EPOLL_CLOEXEC"}},
+	"eventfd":     {{1, "EFD_SEMAPHORE"}, {unix.O_NONBLOCK, "EFD_NONBLOCK"}, {unix.O_CLOEXEC, "EFD_CLOEXEC"}},
+}
+
+// neighbours are the errors that an error is easily taken for.
+func neighbours(e unix.Errno) []unix.Errno {
+	if list, ok := errnoNeighbours[e]; ok {
+		return list
+	}
+	return []unix.Errno{unix.EINVAL, unix.EIO}
+}
+
+var errnoNeighbours = map[unix.Errno][]unix.Errno{
+	unix.EAGAIN: {unix.EINTR, unix.EINVAL}, unix.EINTR: {unix.EAGAIN, unix.EIO},
+	unix.EINVAL: {unix.ENOSYS, unix.EPERM}, unix.EPERM: {unix.EACCES, unix.EINVAL}, unix.EACCES: {unix.EPERM, unix.ENOENT},
+	unix.EBADF: {unix.EINVAL, unix.EPERM}, unix.EPIPE: {unix.EIO, unix.EAGAIN}, unix.EFAULT: {unix.EINVAL, unix.EIO},
+	unix.ESPIPE: {unix.EINVAL, unix.ENXIO}, unix.EMFILE: {unix.ENFILE, unix.ENOMEM}, unix.ENFILE: {unix.EMFILE, unix.ENOMEM},
+	unix.ENOENT: {unix.ENOTDIR, unix.EACCES}, unix.EEXIST: {unix.EACCES, unix.EINVAL}, unix.ENXIO: {unix.ENODEV, unix.EAGAIN},
+	unix.EBUSY: {unix.EAGAIN, unix.EPERM}, unix.EISDIR: {unix.EINVAL, unix.EACCES}, unix.EFBIG: {unix.ENOSPC, unix.EINVAL},
+	unix.EOPNOTSUPP: {unix.EINVAL, unix.ENOSYS},
+}
+
+// aliases are other calls of the kernel by which a subject may be checked, where a spec does not
+// call it by its own name.
+var aliases = map[string][]string{
+	"open": {"openat"}, "creat": {"openat"}, "poll": {"ppoll"}, "ppoll": {"poll"}, "select": {"pselect6"}, "pselect6": {"select"},
+	"epoll_wait": {"epoll_pwait"}, "epoll_pwait": {"epoll_wait"}, "mknod": {"mknodat"}, "mkdir": {"mkdirat"}, "unlink": {"unlinkat"},
+	"rename": {"renameat2"}, "link": {"linkat"}, "symlink": {"symlinkat"}, "chmod": {"fchmodat"}, "stat": {"newfstatat"}, "lstat": {"newfstatat"},
+	"fork": {"clone"}, "vfork": {"clone"}, "pipe": {"pipe2"}, "sigaction": {"rt_sigaction"}, "sigprocmask": {"rt_sigprocmask"},
+	"waitpid": {"wait4"}, "dup2": {"dup3"}, "_exit": {"exit_group"}, "exit": {"exit_group"}, "getrlimit": {"prlimit64"}, "setrlimit": {"prlimit64"},
+}
