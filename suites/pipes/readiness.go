@@ -365,7 +365,9 @@ var _ = Describe("poll of a pipe whose other end is closed", func() {
 			poll := beginPoll(writer, w, events)
 			Expect(poll).To(Block())
 			Must(reader.Close(r))
-			expectPolled(poll, unix.POLLERR)
+			Expect(poll).To(Return(1))
+			// That a write would not block now, since it fails, may be told as well.
+			Expect(int(uint16(poll.Revents()[0]))&^events).To(Equal(unix.POLLERR))
 		}
 	})
 })
@@ -970,7 +972,8 @@ var _ = Describe("A blocked epoll_wait", func() {
 		wait := epoll.begin()
 		Expect(wait).To(Block())
 		Must(reader.Close(r))
-		expectEvent(wait, event(w, unix.EPOLLERR))
+		Expect(wait).To(Return(1))
+		Expect(wait.EpollEvents()).To(Or(ConsistOf(event(w, unix.EPOLLERR)), ConsistOf(event(w, unix.EPOLLERR|unix.EPOLLOUT))))
 	})
 })
 

@@ -182,6 +182,7 @@ var _ = Describe("F_GETFL", func() {
 			before := wholeFlags(a, fd)
 			for _, flag := range []int{unix.FD_CLOEXEC, 0} {
 				Expect(a.Fcntl(fd, unix.F_SETFD, flag)).To(Return(0))
+				Expect(fdFlags(a, fd)).To(Return(flag))
 				Expect(wholeFlags(a, fd)).To(Equal(before))
 			}
 		}
