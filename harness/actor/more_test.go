@@ -110,9 +110,9 @@ func TestStuckCall(t *testing.T) {
 func TestSlowLoop(t *testing.T) {
 	perform(t)
 	defer func(scale float64) { TimeoutScale = scale }(TimeoutScale)
-	TimeoutScale = 0.002 // 20 ms
+	TimeoutScale = 0.03 // 300 ms
 	a := New()
-	const times = 2_000_000 // of a call that takes more than 20 ns
+	const times = 12_000_000 // of a call that takes more than 30 ns
 	Expect(a.Repeat(times).Getppid().Count()).To(Equal(times))
 }
 

@@ -40,7 +40,9 @@ func (a *Actor) Fill(fd int) int {
 		call := a.Write(fd, make([]byte, n))
 		switch {
 		case call.OK() && call.Value() > 0:
-			total += call.Value()
+			if total += call.Value(); total > bottomless {
+				stage.Unresolved(fmt.Sprintf("set-up failed: descriptor %d took %d bytes and is not full", fd, total), 1)
+			}
 		case call.Errno() == unix.EAGAIN:
 			n /= 2
 		default:
@@ -52,6 +54,9 @@ func (a *Actor) Fill(fd int) int {
 	}
 	return total
 }
+
+// bottomless is more than any pipe or socket holds.
+const bottomless = 64 << 20
 
 // ReadFile returns the content of a file as the actor sees it.
 func (a *Actor) ReadFile(path string) string {
