@@ -367,7 +367,7 @@ var _ = Describe("poll of a pipe whose other end is closed", func() {
 			Must(reader.Close(r))
 			Expect(poll).To(Return(1))
 			// That a write would not block now, since it fails, may be told as well.
-			Expect(int(uint16(poll.Revents()[0]))&^events).To(Equal(unix.POLLERR))
+			Expect(int(uint16(poll.Revents()[0])) &^ events).To(Equal(unix.POLLERR))
 		}
 	})
 })
