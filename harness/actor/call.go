@@ -73,6 +73,7 @@ type Call struct {
 	lie      *Lie
 	regard   Regard
 	looks    int // how often in a row it has looked hopeless
+	grace    int // how often it got another limit
 	lookedAt time.Time
 }
 
@@ -272,8 +273,13 @@ func (c *Call) wait() status {
 	if c.look() != pending {
 		return c.status
 	}
-	if c.actor.await(func() bool { return c.look() != pending || c.hopeless() }) && c.status != pending {
-		return c.status
+	for {
+		if c.actor.await(func() bool { return c.look() != pending || c.hopeless() }) && c.status != pending {
+			return c.status
+		}
+		if !c.busy() {
+			break
+		}
 	}
 	if c.actor.ended {
 		abandon()

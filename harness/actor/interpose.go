@@ -346,6 +346,19 @@ func (c *Call) hopeless() bool {
 	return c.looks > hopelessLooks && !timersUsed()
 }
 
+// busy says, under an interposer, that the call has outlived the limit, which is a short one then,
+// by what it does rather than by waiting. It is given more time, within reason.
+func (c *Call) busy() bool {
+	if interposer == nil || c.grace == maxGrace || c.actor.gone() {
+		return false
+	}
+	yes, sure := c.asleep()
+	c.grace++
+	return !yes && sure
+}
+
+const maxGrace = 20 // times the limit
+
 const (
 	hopelessStep  = 4 * time.Millisecond
 	hopelessLooks = 6

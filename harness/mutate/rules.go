@@ -43,6 +43,10 @@ var rules = []Rule{
 		applies: func(_ *recording, c *call) bool { return c.clones },
 	},
 	{
+		Name: "late", Why: "that a call is late cannot be noticed: one for which the spec waits cannot be overtaken by those that follow, and one that it begins and does not see asleep may be late on any kernel; that a call never returns is noticed by the time limit of every call",
+		kinds: []Kind{Late}, applies: func(*recording, *call) bool { return true },
+	},
+	{
 		Name: "exec", Why: "after an execve there is no call that could tell a result; the lies that remain are that it did nothing and that flags of descriptors were ignored",
 		kinds:   []Kind{Twice, Argument, Errno, Count, Data, Field},
 		applies: func(_ *recording, c *call) bool { return c.name == "execve" && !c.failed() },
