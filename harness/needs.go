@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,9 +34,23 @@ func provide(clause *spec.Clause) {
 			lack("the device %s, which is not there: provide the node in this /dev", device)
 		}
 	}
+	for _, name := range slices.Concat(n.Sysctls, n.SysctlsWrite) {
+		if file, err := kernel.SysctlFile(name); err == nil {
+			if _, err := os.Stat(file); err == nil {
+				continue
+			}
+		}
+		if why := outdated(clause); why != "" && facts().Proc {
+			endEarly(report.Unsupported, why, 1)
+		}
+		if _, err := os.Stat("/proc/sys"); err != nil {
+			lack("the sysctl %s: mount /proc", name)
+		}
+		lack("the sysctl %s, which this kernel does not show in /proc/sys", name)
+	}
 	for _, name := range n.Sysctls {
 		if _, err := kernel.Sysctl(name); err != nil {
-			lack("the sysctl %s, which cannot be read (%v): mount /proc, if this kernel has that sysctl", name, errors.Unwrap(err))
+			lack("the sysctl %s, which cannot be read: %v", name, errors.Unwrap(err))
 		}
 	}
 	for _, name := range n.SysctlsWrite {
@@ -159,13 +174,20 @@ var tried struct {
 }
 
 // outdated says why a deviation on this kernel shows no more than that the kernel is older than
-// the interface, or younger than the end of the behaviour; "" where it is neither.
+// the interface, or younger than the end of the behaviour; "" where it is neither. A kernel that is
+// no release of Linux is measured by what the catalogue says of the youngest.
 func outdated(clause *spec.Clause) string {
-	release := facts().Release
+	release, linux := facts().LinuxRelease()
 	at := func(v spec.Version) kernel.Release {
 		return kernel.Release{Major: v.Major, Minor: v.Minor, Patch: v.Patch}
 	}
 	var zero spec.Version
+	if !linux {
+		if clause.Until != zero {
+			return fmt.Sprintf("it ended with Linux %s, and this is another kernel", at(clause.Until))
+		}
+		return ""
+	}
 	if clause.Since != zero && release.Compare(at(clause.Since)) < 0 {
 		return fmt.Sprintf("it came with Linux %s, and this is %s, which does not have it", at(clause.Since), release.Numbers())
 	}

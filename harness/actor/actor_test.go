@@ -56,6 +56,14 @@ func TestPipeRoundTrip(t *testing.T) {
 	Expect(a.Readv(r, 1, 5)).To(ReturnData("ab"))
 }
 
+func TestMessages(t *testing.T) {
+	perform(t)
+	a := New()
+	message := SatisfyAny(Return(1), FailWith(unix.EAGAIN, unix.EOPNOTSUPP), BeKilledBy(unix.SIGPIPE)).FailureMessage(a.Close(7))
+	Expect(message).To(ContainSubstring("close(7) = -1 EBADF (bad file descriptor)"))
+	Expect(message).To(ContainSubstring("[return 1 fail with EAGAIN or EOPNOTSUPP be killed by SIGPIPE]"))
+}
+
 func TestBlockAndWake(t *testing.T) {
 	perform(t)
 	a := New()

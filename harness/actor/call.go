@@ -274,12 +274,17 @@ func (c *Call) wait() status {
 		return c.status
 	}
 	for {
-		if c.actor.await(func() bool { return c.look() != pending || c.hopeless() }) && c.status != pending {
-			return c.status
-		}
-		if !c.busy() {
+		before := c.Progress()
+		if c.actor.await(func() bool { return c.look() != pending || c.hopeless() }) {
 			break
 		}
+		// A loop is as slow as the kernel is; only one that stands still is stuck.
+		if (c.op != opRepeat || c.Progress() == before || c.actor.ended) && !c.busy() {
+			break
+		}
+	}
+	if c.status != pending {
+		return c.status
 	}
 	if c.actor.ended {
 		abandon()
@@ -290,9 +295,12 @@ func (c *Call) wait() status {
 	}
 	c.status = stuck
 	message := fmt.Sprintf("%s: %s did not return within %v\n%s", c.actor.name, c.text(), limit(), c.actor.state())
-	if c.quiet {
-		stage.Unresolved(message, 3)
+	if c.quiet || c.regard&Presupposed != 0 {
+		stage.Unresolved("set-up failed: "+message, 3)
 	}
+	troupe.Lock()
+	troupe.wrong = c
+	troupe.Unlock()
 	stage.Fail(message, 3)
 	return c.status
 }
@@ -376,7 +384,8 @@ func (c *Call) Total() int {
 func (c *Call) Actor() *Actor { return c.actor }
 
 // Must returns the value of a call that is part of a spec's set-up. Where it failed there is
-// nothing to judge: the spec is unresolved.
+// nothing to judge: the spec is unresolved. That goes for a call that never returns, too, if Must is
+// told of it while it is pending: Must(a.Begin().Read(fd, 1)).
 func Must(c *Call) int {
 	c.regard |= Presupposed
 	if !c.ok() {

@@ -146,9 +146,9 @@ func quoteBytes(b []byte, n int) string {
 	}
 	b = b[:n]
 	if len(b) > most {
-		return strconv.Quote(string(b[:most])) + "..."
+		return strconv.QuoteToASCII(string(b[:most])) + "..."
 	}
-	return strconv.Quote(string(b))
+	return strconv.QuoteToASCII(string(b))
 }
 
 // resultText is what comes behind the equals sign.
@@ -226,6 +226,9 @@ func (c *Call) traceText() string {
 func ErrnoName(errno unix.Errno) string {
 	if errno == 0 {
 		return "0"
+	}
+	if errno == unix.EOPNOTSUPP {
+		return "EOPNOTSUPP" // which the C library also calls ENOTSUP
 	}
 	if name := unix.ErrnoName(errno); name != "" {
 		return name

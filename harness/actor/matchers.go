@@ -40,6 +40,9 @@ func (m matcher) NegatedFailureMessage(actual any) string {
 	return fmt.Sprintf("expected %s\nnot to %s\nbut it %s", c.text(), m.want(), c.outcome())
 }
 
+// String is how matchers that are made of others (SatisfyAny) name this one.
+func (m matcher) String() string { return m.want() }
+
 func asCall(actual any) (*Call, error) {
 	c, ok := actual.(*Call)
 	if !ok || c == nil {
@@ -174,6 +177,8 @@ func (e *ending) Match(actual any) (bool, error) {
 	e.got = a.name + " " + describe(status)
 	return e.ok(status), nil
 }
+
+func (e *ending) String() string { return e.want }
 
 func (e *ending) FailureMessage(actual any) string {
 	return fmt.Sprintf("expected %v\nto %s\nbut: %s", actual, e.want, e.got)

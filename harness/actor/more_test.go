@@ -101,8 +101,19 @@ func TestStuckCall(t *testing.T) {
 	Expect(s.failed).To(ContainSubstring("A: read(0, "))
 	Expect(s.failed).To(ContainSubstring("did not return within 100ms"))
 	Expect(s.failed).To(ContainSubstring("is in state S, in read"))
+	New().Getpid()
 	trace, failing := FailingTrace()
 	Expect(trace[failing-1]).To(ContainSubstring("= ? (did not return)"))
+}
+
+// TestSlowLoop has a loop that takes longer than the limit, but goes on.
+func TestSlowLoop(t *testing.T) {
+	perform(t)
+	defer func(scale float64) { TimeoutScale = scale }(TimeoutScale)
+	TimeoutScale = 0.002 // 20 ms
+	a := New()
+	const times = 2_000_000 // of a call that takes more than 20 ns
+	Expect(a.Repeat(times).Getppid().Count()).To(Equal(times))
 }
 
 func TestSetUpThatFails(t *testing.T) {
@@ -170,7 +181,7 @@ func TestTrace(t *testing.T) {
 	b.Splice(r, nil, w, nil, 5, unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
 	text := strings.Join(Trace(), "\n")
 	for _, line := range []string{
-		"O_RDONLY|O_NONBLOCK|O_CLOEXEC) = 0   // descriptors 0, 1",
+		", O_NONBLOCK|O_CLOEXEC) = 0   // descriptors 0, 1",
 		`A  write(1, "hi\x00", 3) = 3`,
 		"B  fcntl(0, F_GETFL, 0) = 2048",
 		"B  kill(134217727, SIGUSR1) = -1 ESRCH (no such process)",

@@ -70,6 +70,13 @@ func Gather() Facts {
 	return f
 }
 
+// LinuxRelease gives the release of Linux that answers the calls. It is false where another kernel
+// does, which names a release only for the programs that want one: gVisor has called itself 4.4.0
+// ever since, with interfaces that are much younger, and without some that are older.
+func (f Facts) LinuxRelease() (Release, bool) {
+	return f.Release, f.Runtime != "gvisor"
+}
+
 // Has says whether a capability is among the effective ones.
 func (f Facts) Has(capability string) bool {
 	for _, name := range f.EffectiveCapabilities {

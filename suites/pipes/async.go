@@ -68,6 +68,7 @@ var _ = Describe("A pipe with O_ASYNC", func() {
 
 		Expect(writer.Write(w, oneByte)).To(Return(1))
 		Expect(settledEvents(reader)).To(BeEmpty())
+		Must(reader.Read(r, 1))
 		Expect(reader.Fcntl(r, unix.F_SETOWN, Must(reader.Getpid()))).To(Return(0))
 		Expect(writer.Write(w, oneByte)).To(Return(1))
 		Expect(reader.NextEvent().Signal).To(Equal(unix.SIGIO))
@@ -115,10 +116,12 @@ var _ = Describe("A pipe with O_ASYNC", func() {
 		Expect(reader.Fcntl(r, unix.F_SETOWN, Must(reader.Getpid()))).To(Return(0))
 		Expect(writer.Write(w, oneByte)).To(Return(1))
 		Expect(settledEvents(reader)).To(BeEmpty())
+		Must(reader.Read(r, 1))
 
 		Expect(reader.Fcntl(r, unix.F_SETFL, unix.O_ASYNC)).To(Return(0))
 		Expect(writer.Write(w, oneByte)).To(Return(1))
 		Expect(settledEvents(reader)).To(HaveLen(1))
+		Must(reader.Read(r, 1))
 
 		Expect(reader.Fcntl(r, unix.F_SETFL, 0)).To(Return(0))
 		Expect(writer.Write(w, oneByte)).To(Return(1))
@@ -140,6 +143,7 @@ var _ = Describe("A pipe with O_ASYNC", func() {
 		event := reader.NextEvent()
 		Expect(event.Signal).To(Equal(other))
 		Expect(event.Info.FD()).To(Equal(r))
+		Must(reader.Read(r, 1))
 
 		Expect(reader.Fcntl(r, unix.F_SETSIG, 0)).To(Return(0))
 		Expect(writer.Write(w, oneByte)).To(Return(1))

@@ -65,11 +65,13 @@ var _ = Describe("Descriptor flags", func() {
 	Clause("getfd.other-end-not-affected", func() {
 		a := actor.New()
 		r, w := a.Pipe(0)
-		setCloexec(a, w)
-		Expect(fdFlags(a, r)).To(Return(0))
-		Must(a.Fcntl(w, unix.F_SETFD, 0))
-		setCloexec(a, r)
-		Expect(fdFlags(a, w)).To(Return(0))
+		for _, ends := range [][2]int{{w, r}, {r, w}} {
+			set, other := ends[0], ends[1]
+			Expect(a.Fcntl(set, unix.F_SETFD, unix.FD_CLOEXEC)).To(Return(0))
+			Expect(fdFlags(a, set)).To(Return(unix.FD_CLOEXEC))
+			Expect(fdFlags(a, other)).To(Return(0))
+			Expect(a.Fcntl(set, unix.F_SETFD, 0)).To(Return(0))
+		}
 	})
 
 	Clause("getfd.child-has-its-own", func() {
@@ -80,15 +82,15 @@ var _ = Describe("Descriptor flags", func() {
 		Expect(fdFlags(child, r)).To(Return(0))
 		Expect(fdFlags(child, w)).To(Return(unix.FD_CLOEXEC))
 
-		setCloexec(child, r)
-		Must(child.Fcntl(w, unix.F_SETFD, 0))
+		Expect(child.Fcntl(r, unix.F_SETFD, unix.FD_CLOEXEC)).To(Return(0))
+		Expect(child.Fcntl(w, unix.F_SETFD, 0)).To(Return(0))
 		Expect(fdFlags(parent, r)).To(Return(0))
 		Expect(fdFlags(parent, w)).To(Return(unix.FD_CLOEXEC))
 
-		setCloexec(parent, r)
-		Must(child.Fcntl(r, unix.F_SETFD, 0))
-		Must(parent.Fcntl(w, unix.F_SETFD, 0))
-		setCloexec(child, w)
+		Expect(parent.Fcntl(r, unix.F_SETFD, unix.FD_CLOEXEC)).To(Return(0))
+		Expect(child.Fcntl(r, unix.F_SETFD, 0)).To(Return(0))
+		Expect(parent.Fcntl(w, unix.F_SETFD, 0)).To(Return(0))
+		Expect(child.Fcntl(w, unix.F_SETFD, unix.FD_CLOEXEC)).To(Return(0))
 		Expect(fdFlags(parent, r)).To(Return(unix.FD_CLOEXEC))
 		Expect(fdFlags(parent, w)).To(Return(0))
 	})

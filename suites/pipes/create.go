@@ -98,7 +98,7 @@ func expectNextDescriptors(a *actor.Actor, r, w int) {
 var _ = Describe("A new pipe", func() {
 	Clause("pipe2.returns-zero", func() {
 		a := actor.New()
-		for _, flags := range []int{0, unix.O_CLOEXEC, unix.O_NONBLOCK, unix.O_DIRECT} {
+		for _, flags := range []int{0, unix.O_CLOEXEC, unix.O_NONBLOCK} {
 			Expect(a.Pipe2(flags)).To(Return(0))
 		}
 	})
@@ -316,7 +316,7 @@ var _ = Describe("pipe2 with O_NONBLOCK", func() {
 		for _, fd := range []int{r, w} {
 			duplicate := Must(a.Dup(fd))
 			Expect(hasFlag(a, duplicate, unix.O_NONBLOCK)).To(BeTrue(), "O_NONBLOCK of the duplicate")
-			Must(a.Fcntl(duplicate, unix.F_SETFL, 0))
+			Expect(a.Fcntl(duplicate, unix.F_SETFL, 0)).To(Return(0))
 			Expect(hasFlag(a, fd, unix.O_NONBLOCK)).To(BeFalse(), "O_NONBLOCK of the original")
 		}
 	})
@@ -381,6 +381,25 @@ var _ = Describe("pipe2 that fails", func() {
 	Clause("pipe2.efault-half-mapped", func() {
 		a := actor.New()
 		Expect(a.Raw(unix.SYS_PIPE2, a.PageEnd(4), 0)).To(FailWith(unix.EFAULT))
+	})
+
+	Clause("pipe2.efault-cut-array", func() {
+		a := actor.New()
+		openRow(a, 3) // so that the descriptors are not 0
+		r, w := nextDescriptors(a)
+		numbers := a.Alloc(len(untouched))
+		numbers.PutUint32(0, uint32(r))
+		numbers.PutUint32(4, uint32(w))
+		for n := 1; n < len(untouched); n++ {
+			pipefd := a.PageEnd(n)
+			copy(pipefd.Bytes(), untouched)
+			Expect(a.Raw(unix.SYS_PIPE2, pipefd, 0)).To(FailWith(unix.EFAULT))
+			for i, b := range pipefd.Bytes() {
+				Expect(b).To(BeElementOf(untouched[i], numbers.Bytes()[i]), "byte %d of %d that are mapped", i, n)
+			}
+			Expect(a.Fcntl(r, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
+			Expect(a.Fcntl(w, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
+		}
 	})
 
 	Clause("pipe2.efault-no-descriptor", func() {
@@ -498,8 +517,8 @@ var _ = Describe("pipe2 that fails", func() {
 
 	Clause("pipe2.user-pages-hard-not-for-privileged", func() {
 		a := actor.New()
+		a.Pipe(0) // more pages than the limit is going to be
 		actor.ChangeFile("/proc/sys/fs/pipe-user-pages-hard", "1")
-		a.Pipe(0) // at the limit now, or beyond it
 		Expect(a.Pipe2(0)).To(Return(0))
 	})
 })

@@ -96,7 +96,7 @@ var _ = Describe("SEEK_DATA and SEEK_HOLE on any filesystem", func() {
 
 		for _, offset := range []int{0, 50, 99, 5000, 1 << 19, 1<<20 + 17, 1<<20 + 100, 3 << 19, 2 << 20, 5 << 19, len(content) - 1} {
 			data, hole := a.Lseek(fd, int64(offset), unix.SEEK_DATA), a.Lseek(fd, int64(offset), unix.SEEK_HOLE)
-			Expect([]int{data.Value(), hole.Value()}).To(ContainElement(offset), "%v; %v", data, hole)
+			Expect(data.Value() == offset).NotTo(Equal(hole.Value() == offset), "%v; %v", data, hole)
 		}
 	})
 

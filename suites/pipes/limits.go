@@ -1,7 +1,9 @@
 package pipes
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -29,8 +31,17 @@ func setting(name string) int {
 	return n
 }
 
+// settingOr is setting, and the value by default where the kernel shows no such sysctl: nobody can
+// have changed it there.
+func settingOr(name string, byDefault int) int {
+	if _, err := kernel.Sysctl(name); errors.Is(err, fs.ErrNotExist) {
+		return byDefault
+	}
+	return setting(name)
+}
+
 // maxSize is what /proc/sys/fs/pipe-max-size allows, in bytes.
-func maxSize() int { return setting("fs.pipe-max-size") }
+func maxSize() int { return settingOr("fs.pipe-max-size", 1<<20) }
 
 // defaultPages is the capacity of a new pipe.
 const defaultPages = 16
@@ -95,6 +106,18 @@ var _ = Describe("/proc/sys/fs/pipe-max-size", func() {
 		a := actor.New()
 		Must(a.Open(maxSizeFile, unix.O_RDONLY, 0))
 		Expect(a.Open("/proc/sys/fs/pipe-max-pages", unix.O_RDONLY, 0)).To(FailWith(unix.ENOENT))
+	})
+
+	Clause("pipe.max-size-file", func() {
+		a := actor.New()
+		Presuppose(a.Open("/proc/sys/fs", unix.O_RDONLY|unix.O_DIRECTORY, 0).OK(), "the folder /proc/sys/fs: mount /proc")
+		open := a.Open(maxSizeFile, unix.O_RDONLY, 0)
+		Expect(open).To(ReturnFD())
+		read := a.Read(open.Value(), 64)
+		Expect(read).To(ReturnSuccess())
+		size, err := strconv.Atoi(strings.TrimSuffix(string(read.Data()), "\n"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(size).To(BeNumerically(">=", page))
 	})
 
 	Clause("pipe.max-size-reached", func() {

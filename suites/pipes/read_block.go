@@ -71,9 +71,9 @@ var _ = Describe("A read that would block", func() {
 		duplicate := Must(reader.Dup(r))
 		writer := reader.Fork()
 
-		Must(writer.Fcntl(duplicate, unix.F_SETFL, unix.O_NONBLOCK))
+		Expect(writer.Fcntl(duplicate, unix.F_SETFL, unix.O_NONBLOCK)).To(Return(0))
 		Expect(reader.Read(r, 1)).To(FailWith(unix.EAGAIN))
-		Must(reader.Fcntl(r, unix.F_SETFL, 0))
+		Expect(reader.Fcntl(r, unix.F_SETFL, 0)).To(Return(0))
 		read := reader.Begin().Read(duplicate, 1)
 		Expect(read).To(Block())
 		Must(writer.Write(w, oneByte))

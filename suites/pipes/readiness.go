@@ -365,7 +365,9 @@ var _ = Describe("poll of a pipe whose other end is closed", func() {
 			poll := beginPoll(writer, w, events)
 			Expect(poll).To(Block())
 			Must(reader.Close(r))
-			expectPolled(poll, unix.POLLERR)
+			Expect(poll).To(Return(1))
+			// That a write would not block now, since it fails, may be told as well.
+			Expect(int(uint16(poll.Revents()[0]))&^events).To(Equal(unix.POLLERR))
 		}
 	})
 })
@@ -496,8 +498,9 @@ var _ = Describe("poll of a FIFO", func() {
 		fifo := emptyFIFO(a)
 		old := Must(a.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		Must(a.Close(Must(a.Open(fifo, unix.O_WRONLY, 0))))
-		anew := Must(a.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		Expect(polled(a, old, unix.POLLIN)).To(Equal(unix.POLLHUP))
+		Must(a.Close(old))
+		anew := Must(a.Open(fifo, unix.O_RDONLY|unix.O_NONBLOCK, 0))
 		Expect(polled(a, anew, unix.POLLIN)).To(BeZero())
 	})
 
@@ -969,7 +972,8 @@ var _ = Describe("A blocked epoll_wait", func() {
 		wait := epoll.begin()
 		Expect(wait).To(Block())
 		Must(reader.Close(r))
-		expectEvent(wait, event(w, unix.EPOLLERR))
+		Expect(wait).To(Return(1))
+		Expect(wait.EpollEvents()).To(Or(ConsistOf(event(w, unix.EPOLLERR)), ConsistOf(event(w, unix.EPOLLERR|unix.EPOLLOUT))))
 	})
 })
 
@@ -1243,7 +1247,7 @@ var _ = Describe("An epoll instance's interest list", func() {
 		Expect(list[r] & (unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLET)).To(BeEquivalentTo(unix.EPOLLIN | unix.EPOLLET))
 		Expect(list[w] & (unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLET)).To(BeEquivalentTo(unix.EPOLLOUT))
 
-		Must(a.EpollCtl(epoll.epfd, unix.EPOLL_CTL_DEL, r, 0, 0))
+		Expect(a.EpollCtl(epoll.epfd, unix.EPOLL_CTL_DEL, r, 0, 0)).To(Return(0))
 		Expect(listed(epoll)).To(HaveLen(1))
 		Expect(listed(epoll)).To(HaveKey(w))
 	})

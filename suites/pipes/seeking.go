@@ -363,11 +363,9 @@ var _ = Describe("An lseek that is refused", func() {
 
 	Clause("lseek.terminal-espipe", func() {
 		a := actor.New()
-		master := Must(a.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0))
-		Must(a.Ioctl(master, unix.TIOCSPTLCK, a.Alloc(4)))
-		terminal := Must(a.Ioctl(master, unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY))
+		master, slave := terminal(a, 0)
 
-		refuses(a, terminal)
+		refuses(a, slave)
 		refuses(a, master)
 	})
 

@@ -20,11 +20,12 @@ func setSize(a *actor.Actor, fd, size int) *actor.Call {
 // largeSize is a capacity that everybody may set and that takes little memory to fill.
 func largeSize() int { return min(maxSize(), 1<<20) }
 
-// attainableMax is maxSize where the limits for all pipes of a user leave room for such a pipe.
+// attainableMax is maxSize where the limits for all pipes of a user leave room for such a pipe. By
+// default they do.
 func attainableMax() int {
 	most := maxSize()
 	for _, name := range []string{"fs.pipe-user-pages-soft", "fs.pipe-user-pages-hard"} {
-		limit := setting(name)
+		limit := settingOr(name, 0)
 		Presuppose(limit == 0 || most/page <= limit/4, "a limit in %s far above fs.pipe-max-size; it is %d pages, for %d bytes", name, limit, most)
 	}
 	return most

@@ -494,6 +494,7 @@ func readExactly(a *actor.Actor, fd, n int) []byte {
 		}
 		data = append(data, read.Data()...)
 	}
+	Expect(len(data)).To(Equal(n), "bytes before the end of the file")
 	return data
 }
 

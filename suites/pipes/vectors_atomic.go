@@ -61,6 +61,7 @@ func race(a *actor.Actor, fd int, rival *actor.Call) {
 		whole += n
 	}
 	for n := 0; n < rounds || rival.Progress() == 0; n++ {
+		Expect(rival.Done()).To(BeFalse(), "the rival has stopped: %v", rival)
 		read := a.Readv(fd, shares...)
 		Expect(read).To(ReturnSuccess())
 		Expect(read.Data()).To(beContiguous(words))
@@ -105,6 +106,7 @@ var _ = Describe("The block that a readv gets", func() {
 		writer.Begin().Repeat(forever).Write(w, numbered(cycle))
 		other := rival.Begin().Repeat(forever).Readv(r, 8, 8, 8)
 		for n := 0; n < rounds || other.Progress() == 0; n++ {
+			Expect(other.Done()).To(BeFalse(), "the rival has stopped: %v", other)
 			read := a.Readv(r, 8, 160, 8, 240, 16, 800)
 			Expect(read).To(ReturnSuccess())
 			Expect(read.Data()).NotTo(BeEmpty())

@@ -60,9 +60,9 @@ var _ = Describe("A write that would block", func() {
 		duplicate := Must(writer.Dup(w))
 		reader := writer.Fork()
 
-		Must(reader.Fcntl(duplicate, unix.F_SETFL, unix.O_NONBLOCK))
+		Expect(reader.Fcntl(duplicate, unix.F_SETFL, unix.O_NONBLOCK)).To(Return(0))
 		Expect(writer.Write(w, oneByte)).To(FailWith(unix.EAGAIN))
-		Must(writer.Fcntl(w, unix.F_SETFL, 0))
+		Expect(writer.Fcntl(w, unix.F_SETFL, 0)).To(Return(0))
 		write := writer.Begin().Write(duplicate, oneByte)
 		Expect(write).To(Block())
 		Must(reader.Read(r, 1<<20))

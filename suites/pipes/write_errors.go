@@ -1,6 +1,7 @@
 package pipes
 
 import (
+	"fmt"
 	"math"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -158,6 +159,31 @@ var _ = Describe("A write for which there is no room", func() {
 		Expect(a.Write(small, oneByte)).To(FailWith(unix.ENOSPC))
 		Must(a.Ftruncate(large, 0))
 		Expect(a.Write(small, oneByte)).To(Return(1))
+	})
+
+	Clause("write.edquot", func() {
+		a := actor.New()
+		folder := mountTmpfs(a, fmt.Sprintf("usrquota,usrquota_block_hardlimit=%d", tinySize))
+		Must(a.Chmod(folder, 0o777))
+		user := a.Fork()
+		user.BecomeUser(1)
+		fd := Must(user.Open(folder+"/file", unix.O_RDWR|unix.O_CREAT, 0o600))
+		content := sample(2 * tinySize)
+
+		written := 0
+		write := user.Write(fd, content)
+		for write.OK() && written < len(content) {
+			written += write.Value()
+			write = user.Write(fd, content[written:])
+		}
+		Expect(write).To(FailWith(unix.EDQUOT))
+		Expect(written).To(And(BeNumerically(">", 0), BeNumerically("<=", tinySize)))
+		Expect(user.Pread64(fd, len(content), 0)).To(ReturnData(content[:written]))
+
+		other := Must(a.Open(folder+"/other", unix.O_WRONLY|unix.O_CREAT, 0o600))
+		Expect(a.Write(other, oneByte)).To(Return(1))
+		Must(user.Ftruncate(fd, 0))
+		Expect(user.Write(fd, oneByte)).To(Return(1))
 	})
 
 	Clause("write.efbig-file-size-limit", func() {

@@ -105,11 +105,26 @@ var _ = Describe("A faulty spec", func() {
 		Expect(a.Getpid()).To(Return(0))
 	})
 
+	Clause("faulty.setup-hangs", func() {
+		a := actor.New()
+		r, _ := a.Pipe(0)
+		Must(a.Begin().Read(r, 1))
+		Expect(a.Getpid()).To(Return(0))
+	})
+
 	Clause("faulty.skips", func() {
 		Skip("I do not feel like it")
 	})
 
 	Clause("faulty.needs-the-moon", func() {
+		Expect("this").To(Equal("never reached"))
+	})
+
+	Clause("faulty.needs-no-sysctl", func() {
+		Expect("this").To(Equal("never reached"))
+	})
+
+	Clause("faulty.needs-a-later-sysctl", func() {
 		Expect("this").To(Equal("never reached"))
 	})
 
