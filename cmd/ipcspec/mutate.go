@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -29,6 +30,12 @@ func newMutate() *cobra.Command {
 			}
 			if o.TimeoutScale <= 0 {
 				return fmt.Errorf("--timeout-scale %v: give a number above 0", o.TimeoutScale)
+			}
+			switch {
+			case accept && check:
+				return errors.New("--accept and --check exclude each other")
+			case accept && len(o.Filter.IDs) > 0:
+				return errors.New("--accept is for whole suites: leave --clause away")
 			}
 			if since != "" {
 				changed, err := mutate.ChangedSuites(since)
@@ -73,8 +80,6 @@ func newMutate() *cobra.Command {
 			}
 			whole := len(o.Filter.IDs) == 0
 			switch {
-			case accept && !whole:
-				return fmt.Errorf("--accept is for whole suites: leave --clause away")
 			case accept:
 				return found.Accept(".")
 			case check:

@@ -73,6 +73,7 @@ type Call struct {
 	lie      *Lie
 	regard   Regard
 	looks    int // how often in a row it has looked hopeless
+	grace    int // how often it got another limit
 	lookedAt time.Time
 }
 
@@ -278,7 +279,7 @@ func (c *Call) wait() status {
 			break
 		}
 		// A loop is as slow as the kernel is; only one that stands still is stuck.
-		if c.op != opRepeat || c.Progress() == before || c.actor.ended {
+		if (c.op != opRepeat || c.Progress() == before || c.actor.ended) && !c.busy() {
 			break
 		}
 	}

@@ -3,6 +3,7 @@ package actor
 import (
 	"encoding/binary"
 	"os"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -270,6 +271,31 @@ func (a *Actor) Take(fd int) bool {
 	return read.ok() && read.value() == 1
 }
 
+// Harmless says that the call, if it names a process, names one of the spec's own: no spec does
+// otherwise, but one that was told a wrong number might.
+func (c *Call) Harmless() bool {
+	for i, v := range c.args[:c.n] {
+		target := c.Kind(i) == "pid" || c.nr == unix.SYS_FCNTL && i == 2 && c.args[1] == unix.F_SETOWN || targets[c.nr] && i == 0
+		if !target || v == 0 {
+			continue
+		}
+		id := int(int32(v))
+		if !slices.ContainsFunc(troupe.actors, func(a *Actor) bool {
+			return id == a.tid || id == a.proc.pid || -id == a.proc.pid || id == a.localPID(c.actor) || -id == a.localPID(c.actor)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// targets are calls that reach into the process which their first argument names, beside those of
+// which the trace's table says so.
+var targets = map[uintptr]bool{
+	unix.SYS_PROCESS_VM_READV: true, unix.SYS_PROCESS_VM_WRITEV: true, unix.SYS_PIDFD_OPEN: true,
+	unix.SYS_MIGRATE_PAGES: true, unix.SYS_MOVE_PAGES: true, unix.SYS_SCHED_SETAFFINITY: true,
+}
+
 // Quietly gives a caller whose calls are steps of the harness: no part of what the spec does.
 func (a *Actor) Quietly() Caller { return a.setup() }
 
@@ -345,6 +371,19 @@ func (c *Call) hopeless() bool {
 	c.looks++
 	return c.looks > hopelessLooks && !timersUsed()
 }
+
+// busy says, under an interposer, that the call has outlived the limit, which is a short one then,
+// by what it does rather than by waiting. It is given more time, within reason.
+func (c *Call) busy() bool {
+	if interposer == nil || c.grace == maxGrace || c.actor.gone() {
+		return false
+	}
+	yes, sure := c.asleep()
+	c.grace++
+	return !yes && sure
+}
+
+const maxGrace = 20 // times the limit
 
 const (
 	hopelessStep  = 4 * time.Millisecond

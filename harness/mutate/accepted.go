@@ -96,10 +96,10 @@ func (r Report) Check(root string, whole bool) ([]string, error) {
 			}
 		}
 		if whole && now.Share < then.Share-tolerance {
-			worse = append(worse, fmt.Sprintf("%s: %.1f %% of mutants are killed, and it were %.1f %%", s.Suite, now.Share, then.Share))
+			worse = append(worse, fmt.Sprintf("%s: %.1f %% of mutants are killed, and it was %.1f %%", s.Suite, now.Share, then.Share))
 			for _, id := range sortedKeys(now.Survivors) {
 				if now.Survivors[id] > then.Survivors[id] {
-					worse = append(worse, fmt.Sprintf("  %s: %d survivors, and it were %d", id, now.Survivors[id], then.Survivors[id]))
+					worse = append(worse, fmt.Sprintf("  %s: %d survivors, and there were %d", id, now.Survivors[id], then.Survivors[id]))
 				}
 			}
 		}

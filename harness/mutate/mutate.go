@@ -42,7 +42,7 @@ type Options struct {
 }
 
 // DefaultMost is how many lies at most are told to one spec.
-const DefaultMost = 150
+const DefaultMost = 400
 
 // mutantLimit is the scale of time limits in runs with a lie: a spec that waits in vain costs half
 // a second.

@@ -119,6 +119,14 @@ func TestPlanted(t *testing.T) {
 		})
 	}
 
+	// Told that getpid has failed, the spec signals −1: everybody. It is to find nobody there.
+	t.Run("a lie that makes the spec dangerous", func(t *testing.T) {
+		c := found["kills-whom-it-is-told"]
+		if c.Why != "" || !slices.Equal(c.Weak(), []string{"getpid"}) || c.Subjects[0].Survived < 3 {
+			t.Errorf("why %q, weak %q, survivors %q", c.Why, c.Weak(), survivors(c))
+		}
+	})
+
 	t.Run("a spec that does not conform", func(t *testing.T) {
 		if c := found["deviates"]; c.Why == "" || c.Killed != 0 {
 			t.Errorf("%d killed, why %q", c.Killed, c.Why)

@@ -83,6 +83,11 @@ func (c *call) shape() string {
 	return text
 }
 
+// made says whether the run made the same call, with the same arguments.
+func (r *recording) made(live *actor.Call) bool {
+	return slices.ContainsFunc(r.byName[live.Name()], func(c *call) bool { return slices.Equal(c.args, live.Args()) })
+}
+
 // used says whether a later call of the spec gets the descriptor that the call returned.
 func (r *recording) used(c *call) bool {
 	for _, o := range r.calls[c.index+1:] {

@@ -43,6 +43,14 @@ var rules = []Rule{
 		applies: func(_ *recording, c *call) bool { return c.clones },
 	},
 	{
+		Name: "late", Why: "that a call is late cannot be noticed: one for which the spec waits cannot be overtaken by those that follow, and one that it begins and does not see asleep may be late on any kernel; that a call never returns is noticed by the time limit of every call",
+		kinds: []Kind{Late}, applies: func(*recording, *call) bool { return true },
+	},
+	{
+		Name: "isolation", Why: "the call keeps the spec apart from the rest of the machine, which a spec that goes on without it might change",
+		kinds: []Kind{Omit, Flag, Argument, Success}, applies: func(_ *recording, c *call) bool { return isolates[c.name] },
+	},
+	{
 		Name: "exec", Why: "after an execve there is no call that could tell a result; the lies that remain are that it did nothing and that flags of descriptors were ignored",
 		kinds:   []Kind{Twice, Argument, Errno, Count, Data, Field},
 		applies: func(_ *recording, c *call) bool { return c.name == "execve" && !c.failed() },
@@ -143,6 +151,9 @@ var (
 func Rules() []Rule {
 	return append(slices.Clone(rules), ruleHint, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleNotTold, ruleUnresolved, ruleAlternatives)
 }
+
+var isolates = set("unshare", "setns", "mount", "umount2", "chroot", "pivot_root", "chdir", "fchdir", "capset", "setgroups",
+	"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid", "prctl", "setsid", "setpgid")
 
 var transfers = set("read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2",
 	"splice", "tee", "vmsplice", "sendfile")

@@ -153,7 +153,7 @@ func (w *worker) obey(o order) {
 		}
 	}
 	for i := o.From; i < len(p.mutants); i++ {
-		w.say(answer{Result: w.lie(i, p.mutants[i], dead)})
+		w.say(answer{Result: w.lie(i, p.mutants[i], r, dead)})
 	}
 }
 
@@ -175,21 +175,22 @@ func (w *worker) run(i actor.Interposer, scale float64) harness.Rehearsal {
 }
 
 // lie runs the spec with one lie; dead actors are no news where the recording had as many.
-func (w *worker) lie(i int, m *Mutant, dead int) *verdict {
+func (w *worker) lie(i int, m *Mutant, r *recording, dead int) *verdict {
 	start := time.Now()
 	l := m.liar()
+	l.known = r.made
 	found := w.run(l, w.part.MutantScale)
-	r := &verdict{Mutant: i, Seconds: time.Since(start).Seconds(), Why: found.Message, At: found.Location}
+	v := &verdict{Mutant: i, Seconds: time.Since(start).Seconds(), Why: found.Message, At: found.Location}
 	switch {
 	case !l.told:
-		r.Outcome = NotTold
+		v.Outcome = NotTold
 	case found.Verdict == report.Conforms:
-		r.Outcome = Survived
+		v.Outcome = Survived
 	case found.Verdict == report.Deviates, l.dead > dead:
-		r.Outcome = Killed
+		v.Outcome = Killed
 	default:
-		r.Outcome = Unresolved
+		v.Outcome = Unresolved
 	}
-	r.Why = strings.Join(strings.Fields(r.Why), " ")
-	return r
+	v.Why = strings.Join(strings.Fields(v.Why), " ")
+	return v
 }

@@ -121,6 +121,17 @@ var _ = Describe("A check", func() {
 		Expect(a.Getpid()).To(Return(a.PID()))
 	})
 
+	Clause("planted.kills-whom-it-is-told", func() {
+		a := actor.New()
+		child := a.Fork()
+		pid := child.Getpid().Value() // told −1 or another's, it would signal strangers
+		if kill := a.Kill(pid, 0); pid == child.PID() {
+			Expect(kill).To(Return(0))
+		} else {
+			Expect(kill).To(FailWith(unix.ESRCH), "kill of %d", pid)
+		}
+	})
+
 	Clause("planted.deviates", func() {
 		Expect(actor.New().Getpid()).To(Return(0))
 	})

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ipcspec/ipcspec/harness/mutate"
+	"github.com/ipcspec/ipcspec/harness/report"
+)
+
+func TestMutate(t *testing.T) {
+	s := newScene(t)
+	before := s.left()
+	dir := t.TempDir()
+	file, all := filepath.Join(dir, "m.json"), filepath.Join(dir, "all.ndjson")
+	out, err := s.command("mutate", "--clause", "pipe.write-full-*", "--json", file, "--results", all).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s.clean(before)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found mutate.Report
+	if err := json.Unmarshal(text, &found); err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Suites) != 1 || found.Suites[0].Strong != found.Suites[0].Clauses || found.Suites[0].Killed < 50 || len(found.Rules) == 0 {
+		t.Errorf("%+v", found.Suites)
+	}
+	text, err = os.ReadFile(all)
+	if err != nil || strings.Count(string(text), `"outcome":"killed"`) != found.Suites[0].Killed {
+		t.Errorf("the results hold other mutants than the report counts: %v", err)
+	}
+	if !strings.Contains(string(out), "lies not counted, by rule") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestInterruptedMutate(t *testing.T) {
+	s := newScene(t)
+	before := s.left()
+	cmd := s.command("mutate", "--suite", "pipes")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for len(s.left()) < len(before)+4 { // workers and actors are there
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := cmd.Process.Signal(unix.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != report.ExitFault {
+		t.Errorf("exit code %d", code)
+	}
+	s.clean(before)
+}
+
+func TestMisuseOfMutate(t *testing.T) {
+	for line, want := range map[string]string{
+		"mutate --clause nope.*":                        "nope",
+		"mutate --suite nope":                           "nope",
+		"mutate --procs -1":                             "--procs -1",
+		"mutate --most 0":                               "--most 0",
+		"mutate --timeout-scale 0":                      "--timeout-scale 0",
+		"mutate stray":                                  "stray",
+		"mutate --since nosuch":                         "--since nosuch",
+		"mutate --accept -c pipe.two-ends":              "--accept",
+		"mutate --accept --check":                       "--accept",
+		"mutate --json /no/such/r.json -c pipe.two-end": "pipe.two-end",
+		"mutate --results /no/such -c pipe.two-ends":    "/no/such",
+	} {
+		code, _, stderr := runCommand(strings.Fields(line)...)
+		if code != exitFailure || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("ipcspec %s: exit code %d, said %q", line, code, stderr)
+		}
+	}
+}
