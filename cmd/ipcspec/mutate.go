@@ -75,7 +75,11 @@ func newMutate() *cobra.Command {
 					return err
 				}
 			}
-			if err := found.WriteText(cmd.OutOrStdout()); err != nil {
+			write := found.WriteText
+			if check {
+				write = found.WriteSummary // and what is worse, below
+			}
+			if err := write(cmd.OutOrStdout()); err != nil {
 				return err
 			}
 			whole := len(o.Filter.IDs) == 0

@@ -51,6 +51,7 @@ func newPlan(r *recording, subjects []string, seed int64, most int) *plan {
 			for _, c := range b.sample(r.byName[name]) {
 				b.tell(c)
 			}
+			b.exchanges(r.byName[name])
 		}
 	}
 	p.events(r)
@@ -502,10 +503,10 @@ func (b *builder) data(c *call) {
 	if c.out == nil || c.in == nil || c.failed() {
 		return
 	}
-	switch c.name {
-	case "read", "pread64", "readv", "preadv", "preadv2":
+	switch {
+	case reads[c.name]:
 		b.bytes(c)
-	case "select", "pselect6":
+	case c.name == "select", c.name == "pselect6":
 		b.sets(c)
 	}
 	for _, l := range layouts(c) {
@@ -572,6 +573,54 @@ func (b *builder) bytes(c *call) {
 	swap := []patch{first, last}
 	swap[0].toggle, swap[1].toggle = x^y, x^y
 	lie("returned its first and last byte swapped", memory(swap...))
+}
+
+// exchanges has two reads return each other's bytes: messages that arrive in the wrong order.
+func (b *builder) exchanges(calls []*call) {
+	last := map[string]*call{} // by who reads, and from what
+	told := map[string]int{}
+	for _, c := range calls {
+		if !reads[c.name] || c.out == nil || c.in == nil || c.failed() || c.out.Result <= 0 || c.repeated {
+			continue
+		}
+		key := fmt.Sprintf("%s %d", c.actor, c.args[0])
+		one := last[key]
+		last[key] = c
+		if one == nil || bytes.Equal(one.bytes(), c.bytes()) || one.room() < c.out.Result || c.room() < one.out.Result {
+			continue
+		}
+		if told[one.shape()]++; told[one.shape()] > occurrences {
+			b.plan.exclude(ruleSampled, 1)
+			continue
+		}
+		m := b.add(one, Data, fmt.Sprintf("and #%d returned each other's bytes", c.occurrence), noLie)
+		m.liar = func() *liar {
+			return &liar{
+				name: one.name, occurrence: one.occurrence, lie: returning(c.bytes()),
+				otherAt: c.occurrence, other: returning(one.bytes()),
+			}
+		}
+		if !one.inspected() && !c.inspected() {
+			m.Group = "data of " + c.name
+		}
+	}
+}
+
+var reads = set("read", "pread64", "readv", "preadv", "preadv2")
+
+// returning makes a lie by which a call returns other bytes.
+func returning(data []byte) *actor.Lie {
+	return &actor.Lie{After: func(live *actor.Call) {
+		if live.Result() < 0 {
+			return
+		}
+		completed, total := live.Tally()
+		live.Forge(int64(len(data)), completed, total)
+		left := data
+		for _, r := range live.Regions() {
+			left = left[copy(r.Bytes, left):]
+		}
+	}}
 }
 
 // sets lies about sets of descriptors, bit by bit.
@@ -708,6 +757,9 @@ type liar struct {
 	actor  string // or the actor whose events are changed
 	change func([]actor.Event) []actor.Event
 
+	otherAt int // another call of the same name to be lied about
+	other   *actor.Lie
+
 	known func(*actor.Call) bool // whether the recorded run made the same call
 
 	count int
@@ -723,7 +775,10 @@ func (l *liar) Asked(c *actor.Call) *actor.Lie {
 	if l.lie == nil || c.Name() != l.name {
 		return nil
 	}
-	if l.count++; l.count != l.occurrence {
+	if l.count++; l.count == l.otherAt {
+		return l.other
+	}
+	if l.count != l.occurrence {
 		return nil
 	}
 	l.told = l.told || !l.effect

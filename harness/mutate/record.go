@@ -58,6 +58,24 @@ func (c *call) presupposed() bool {
 	return c.setup || c.regard&actor.Presupposed != 0 && c.regard&actor.Judged == 0
 }
 
+// bytes returns what a call that reads got.
+func (c *call) bytes() []byte {
+	var all []byte
+	for _, m := range c.out.Memory {
+		all = append(all, m...)
+	}
+	return all[:min(int64(len(all)), max(c.out.Result, 0))]
+}
+
+// room is how many bytes its buffers hold.
+func (c *call) room() int64 {
+	n := 0
+	for _, m := range c.in.Memory {
+		n += len(m)
+	}
+	return int64(n)
+}
+
 // place is the line that makes the call, and, where that is in a function of the suite's, the line
 // that calls it. The last place is where the body is given to Clause by another function.
 func (c *call) place() string {

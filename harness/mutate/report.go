@@ -220,16 +220,21 @@ func (r Report) WriteJSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// WriteText writes the report for people; with all also the survivors of clauses that have a kill
-// on each of their subjects.
-func (r Report) WriteText(w io.Writer) error {
+// WriteSummary writes a line a suite.
+func (r Report) WriteSummary(w io.Writer) error {
 	p := &printer{w: w}
-	p.line("%d specs' mutants in %.0f s, seed %d", r.specs(), r.Seconds, r.Seed)
+	p.line("%s on Linux %s, %.0f s, seed %d", r.Tool, r.Kernel.Release.Numbers(), r.Seconds, r.Seed)
 	p.line("")
 	p.line("%-12s %7s %7s %7s %8s %8s %7s", "suite", "clauses", "lied to", "strong", "killed", "survived", "share")
 	for _, s := range r.Suites {
 		p.line("%-12s %7d %7d %7d %8d %8d %6.1f%%", s.Suite, s.Clauses, s.LiedTo, s.Strong, s.Killed, s.Survived, 100*s.Share())
 	}
+	return p.err
+}
+
+// WriteText writes the report for people.
+func (r Report) WriteText(w io.Writer) error {
+	p := &printer{w: w, err: r.WriteSummary(w)}
 	p.clauses("clauses without a kill on one of their subjects", r.Clauses, func(c ClauseReport) bool { return c.Why == "" && len(c.Weak()) > 0 })
 	p.clauses("clauses with survivors", r.Clauses, func(c ClauseReport) bool {
 		return c.Why == "" && len(c.Weak()) == 0 && c.Survived > 0
@@ -237,16 +242,6 @@ func (r Report) WriteText(w io.Writer) error {
 	p.notLiedTo(r.Clauses)
 	p.excluded(r)
 	return p.err
-}
-
-func (r Report) specs() int {
-	n := 0
-	for _, c := range r.Clauses {
-		if c.Why == "" {
-			n++
-		}
-	}
-	return n
 }
 
 type printer struct {
