@@ -292,6 +292,19 @@ var _ = Describe("O_DIRECT by F_SETFL", func() {
 		Expect(a.Read(r, 100)).To(ReturnData("three"))
 	})
 
+	Clause("pipe2.packet-setfl-on-behind-data", func() {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		Expect(a.Write(w, []byte("stream"))).To(Return(6))
+
+		Expect(a.Fcntl(w, unix.F_SETFL, unix.O_DIRECT)).To(Return(0))
+		Expect(a.Write(w, []byte("one"))).To(Return(3))
+		Expect(a.Write(w, []byte("two"))).To(Return(3))
+		Expect(a.Read(r, 6)).To(ReturnData("stream"))
+		Expect(a.Read(r, 100)).To(ReturnData("one"))
+		Expect(a.Read(r, 100)).To(ReturnData("two"))
+	})
+
 	Clause("pipe2.packet-setfl-off", func() {
 		a := actor.New()
 		r, w := a.Pipe(unix.O_DIRECT)
