@@ -139,6 +139,8 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 		m.liar = unlessSame(c, m.liar)
 	case kind == Flag && c.failed():
 		m.liar = unlessFailed(c, m.liar)
+	case kind == Data || kind == Field:
+		m.liar = ifSucceeds(m.liar)
 	}
 	if kind == Omit {
 		m.liar = unlessSo(c, m.liar)
@@ -206,6 +208,20 @@ func unlessFailed(c *call, make func() *liar) func() *liar {
 	return func() *liar {
 		l := make()
 		l.lie.After = func(live *actor.Call) { l.told = live.Result() != c.out.Result }
+		return l
+	}
+}
+
+// ifSucceeds takes it for no lie when the call fails this time and so tells no data.
+func ifSucceeds(make func() *liar) func() *liar {
+	return func() *liar {
+		l := make()
+		if after := l.lie.After; after != nil {
+			l.lie.After = func(live *actor.Call) {
+				after(live)
+				l.told = live.Result() >= 0
+			}
+		}
 		return l
 	}
 }

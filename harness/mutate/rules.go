@@ -275,7 +275,7 @@ func neighbours(e unix.Errno) []unix.Errno {
 	if list, ok := errnoNeighbours[e]; ok {
 		return list
 	}
-	return []unix.Errno{unix.EINVAL, unix.EIO}
+	return slices.DeleteFunc([]unix.Errno{unix.EINVAL, unix.EIO}, func(n unix.Errno) bool { return n == e })
 }
 
 var errnoNeighbours = map[unix.Errno][]unix.Errno{
