@@ -140,6 +140,15 @@ type Event struct {
 	AltStack AltStack
 }
 
+// GomegaString shows the event in a failure's message.
+func (e Event) GomegaString() string {
+	text := fmt.Sprintf("%s (si_code %d, si_pid %d", SignalName(e.Signal), e.Info.Code(), e.Info.PID())
+	if e.InCall {
+		text += ", during a call"
+	}
+	return text + ")"
+}
+
 // AltStack is stack_t of sigaltstack(2).
 type AltStack struct {
 	SP    uint64

@@ -124,8 +124,10 @@ var _ = Describe("A pipe with O_ASYNC", func() {
 		Must(reader.Read(r, 1))
 
 		Expect(reader.Fcntl(r, unix.F_SETFL, 0)).To(Return(0))
+		// Whether the read, which has made room, is told of is not what this is about.
+		before := len(settledEvents(reader))
 		Expect(writer.Write(w, oneByte)).To(Return(1))
-		Expect(settledEvents(reader)).To(HaveLen(1))
+		Expect(settledEvents(reader)).To(HaveLen(before))
 	})
 
 	Clause("pipe.async-other-signal", func() {
@@ -146,8 +148,9 @@ var _ = Describe("A pipe with O_ASYNC", func() {
 		Must(reader.Read(r, 1))
 
 		Expect(reader.Fcntl(r, unix.F_SETSIG, 0)).To(Return(0))
+		before := len(settledEvents(reader))
 		Expect(writer.Write(w, oneByte)).To(Return(1))
-		Expect(reader.NextEvent().Signal).To(Equal(unix.SIGIO))
-		Expect(settledEvents(reader)).To(HaveLen(2))
+		Expect(reader.AwaitEvents(before + 1)[before].Signal).To(Equal(unix.SIGIO))
+		Expect(settledEvents(reader)).To(HaveLen(before + 1))
 	})
 })
