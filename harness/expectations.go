@@ -65,7 +65,7 @@ func here() report.Target { return report.Target{Kind: "local", Kernel: facts()}
 // expected gives, by clause, the verdicts that are expected of this run: as the director of a
 // worker has found, or as holds for this machine.
 var expected = sync.OnceValue(func() map[string]report.Expectation {
-	if inWorker() {
+	if InWorker() {
 		return worker.Run.Expected
 	}
 	list, err := entries()
@@ -93,7 +93,7 @@ func skipText(verdict report.Verdict, reason string) string { return string(verd
 // run, in all processes, since some of a clause's specs may conform where it deviates. In a
 // directed run the director judges.
 func judgeExpectations(r ginkgo.Report) {
-	if inWorker() || r.SuiteConfig.DryRun {
+	if InWorker() || r.SuiteConfig.DryRun {
 		return
 	}
 	found := map[string]*report.ClauseResult{}

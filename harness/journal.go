@@ -107,8 +107,6 @@ type Worker struct {
 
 var worker *Worker
 
-func inWorker() bool { return worker != nil }
-
 // Part returns a file that holds the worker's part, and the setting that makes a process that
 // inherits it as the given descriptor that worker. An environment could not hold so much.
 func (w *Worker) Part(descriptor int) (file *os.File, setting string, err error) {
@@ -147,7 +145,7 @@ var chosen = sync.OnceValue(func() map[string]bool {
 
 // claim says whether a spec is this process's to run. Outside a directed run every spec is.
 func claim(clause *spec.Clause, sequence int) bool {
-	if !inWorker() {
+	if !InWorker() {
 		return true
 	}
 	if !chosen()[clause.ID] {
@@ -180,11 +178,11 @@ func openJournals() []byte {
 	if settingsProblem != nil {
 		ginkgo.Fail(settingsProblem.Error())
 	}
-	if _, err := entries(); !inWorker() && err != nil {
+	if _, err := entries(); !InWorker() && err != nil {
 		ginkgo.Fail("the expectations are not in order:\n" + err.Error())
 	}
 	var b begin
-	if !inWorker() && Settings.Out != "" {
+	if !InWorker() && Settings.Out != "" {
 		suites := Suites()
 		b.File = filepath.Join(Settings.Out, suites[0]+".ndjson")
 		err := os.MkdirAll(Settings.Out, 0o777)
@@ -204,7 +202,7 @@ func openJournals() []byte {
 
 // joinJournals opens the journals in every process.
 func joinJournals(text []byte) {
-	if inWorker() {
+	if InWorker() {
 		for _, fd := range worker.Journals {
 			unix.CloseOnExec(fd)
 			journals = append(journals, report.NewJournal(os.NewFile(uintptr(fd), "journal"), worker.Proc))
@@ -263,7 +261,7 @@ func leave() {
 // all others have ended.
 func closeJournals() {
 	config, _ := ginkgo.GinkgoConfiguration()
-	if inWorker() || Settings.Out == "" || config.DryRun {
+	if InWorker() || Settings.Out == "" || config.DryRun {
 		return
 	}
 	for _, name := range Suites()[:1] {

@@ -267,7 +267,7 @@ func conclude(r ginkgo.SpecReport) {
 		o.Expected = &e
 	}
 	keepJournal(func(j *report.Journal) error { return j.End(o) })
-	if r.State.Is(types.SpecStateTimedout) && inWorker() {
+	if r.State.Is(types.SpecStateTimedout) && InWorker() {
 		// The spec's goroutine is still there and could disturb the specs to come: have another
 		// worker go on with them.
 		leave()

@@ -50,7 +50,7 @@ func (c Caller) Sigaction(sig unix.Signal, flags, mask uint64) *Call {
 
 // Handle has the actor catch a signal with a handler that records it; a step of the set-up.
 func (a *Actor) Handle(sig unix.Signal, flags uint64) {
-	a.mustSet(sig, a.Caller.Sigaction(sig, flags|SA_SIGINFO, 0))
+	must(a.Caller.Sigaction(sig, flags|SA_SIGINFO, 0))
 }
 
 // HandleAndPark has the actor catch a signal with a handler that records it and then waits for
@@ -71,16 +71,10 @@ func (a *Actor) Park(sig unix.Signal, park bool) {
 }
 
 // Ignore has the actor ignore a signal; a step of the set-up.
-func (a *Actor) Ignore(sig unix.Signal) { a.mustSet(sig, a.Caller.sigaction(sig, sigIgnore, 0, 0)) }
+func (a *Actor) Ignore(sig unix.Signal) { must(a.Caller.sigaction(sig, sigIgnore, 0, 0)) }
 
 // Default restores a signal's default disposition; a step of the set-up.
-func (a *Actor) Default(sig unix.Signal) { a.mustSet(sig, a.Caller.sigaction(sig, sigDefault, 0, 0)) }
-
-func (a *Actor) mustSet(_ unix.Signal, c *Call) {
-	if !c.OK() {
-		stage.Unresolved("set-up failed: "+c.String(), 2)
-	}
-}
+func (a *Actor) Default(sig unix.Signal) { must(a.Caller.sigaction(sig, sigDefault, 0, 0)) }
 
 // SetMask sets the signal mask to exactly the given signals; a step of the set-up.
 func (a *Actor) SetMask(sigs ...unix.Signal) {
@@ -90,13 +84,13 @@ func (a *Actor) SetMask(sigs ...unix.Signal) {
 		bits |= Bit(sig)
 	}
 	binary.NativeEndian.PutUint64(mask, bits)
-	a.mustSet(0, a.Caller.call(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, mask, nil, 8))
+	must(a.Caller.call(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, mask, nil, 8))
 }
 
 // PendingSignals returns the set that rt_sigpending(2) gives the actor.
 func (a *Actor) PendingSignals() uint64 {
 	m := a.Alloc(8)
-	a.mustSet(0, a.Caller.call(unix.SYS_RT_SIGPENDING, m, 8))
+	must(a.Caller.call(unix.SYS_RT_SIGPENDING, m, 8))
 	return m.Uint64(0)
 }
 

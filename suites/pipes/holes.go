@@ -15,7 +15,7 @@ import (
 // stretches of data, the last of which does not reach the end.
 func sparseFile(a *actor.Actor) (fd int, content []byte) {
 	content = make([]byte, 3<<20)
-	fd, _ = fileHolding(a, "", unix.O_RDWR)
+	fd, _ = scratchFile(a, "", unix.O_RDWR)
 	Must(a.Ftruncate(fd, int64(len(content))))
 	for _, part := range []struct{ at, n int }{{0, 100}, {1<<20 + 17, 5000}, {2 << 20, 1}} {
 		data := distinct(part.n)
@@ -28,7 +28,7 @@ func sparseFile(a *actor.Actor) (fd int, content []byte) {
 var _ = Describe("SEEK_DATA and SEEK_HOLE on any filesystem", func() {
 	Clause("lseek.data-in-data", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, string(distinct(10_000)), unix.O_RDONLY)
+		fd, _ := scratchFile(a, string(distinct(10_000)), unix.O_RDONLY)
 
 		for _, offset := range []int{5000, 0, 1, 4095, 9999} {
 			Expect(a.Lseek(fd, int64(offset), unix.SEEK_DATA)).To(Return(offset))
@@ -38,7 +38,7 @@ var _ = Describe("SEEK_DATA and SEEK_HOLE on any filesystem", func() {
 
 	Clause("lseek.hole-after-data", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, string(distinct(10_000)), unix.O_RDONLY)
+		fd, _ := scratchFile(a, string(distinct(10_000)), unix.O_RDONLY)
 
 		for _, offset := range []int64{0, 1, 4096, 9999} {
 			Must(a.Lseek(fd, 0, unix.SEEK_SET))
@@ -49,7 +49,7 @@ var _ = Describe("SEEK_DATA and SEEK_HOLE on any filesystem", func() {
 
 	Clause("lseek.hole-after-last-data", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, "", unix.O_RDWR)
+		fd, _ := scratchFile(a, "", unix.O_RDWR)
 		const at = 1 << 20
 		Must(a.Pwrite64(fd, distinct(100), at))
 
@@ -110,7 +110,7 @@ var _ = Describe("SEEK_DATA and SEEK_HOLE on any filesystem", func() {
 
 	Clause("lseek.data-past-end-enxio", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		for _, offset := range []int64{11, 5000, 1 << 40} {
 			refused(a, fd, offset, unix.SEEK_DATA)
@@ -119,7 +119,7 @@ var _ = Describe("SEEK_DATA and SEEK_HOLE on any filesystem", func() {
 
 	Clause("lseek.hole-past-end-enxio", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		for _, offset := range []int64{11, 5000, 1 << 40} {
 			refused(a, fd, offset, unix.SEEK_HOLE)
@@ -128,21 +128,21 @@ var _ = Describe("SEEK_DATA and SEEK_HOLE on any filesystem", func() {
 
 	Clause("lseek.data-at-end-enxio", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		refused(a, fd, 10, unix.SEEK_DATA)
 	})
 
 	Clause("lseek.hole-at-end-enxio", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		refused(a, fd, 10, unix.SEEK_HOLE)
 	})
 
 	Clause("lseek.empty-file-enxio", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, "", unix.O_RDONLY)
+		fd, _ := scratchFile(a, "", unix.O_RDONLY)
 
 		Expect(a.Lseek(fd, 0, unix.SEEK_DATA)).To(FailWith(unix.ENXIO))
 		Expect(a.Lseek(fd, 0, unix.SEEK_HOLE)).To(FailWith(unix.ENXIO))

@@ -16,7 +16,7 @@ const digits = "0123456789"
 var _ = Describe("preadv", func() {
 	Clause("preadv.at-offset", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		Expect(a.Preadv(fd, 3, 1, 2, 3)).To(ReturnData("345678"))
 		Expect(a.Preadv(fd, 0, 2, 0, 1)).To(ReturnData("012"))
@@ -24,7 +24,7 @@ var _ = Describe("preadv", func() {
 
 	Clause("preadv.offset-unchanged", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Lseek(fd, 7, unix.SEEK_SET))
 
 		Expect(a.Preadv(fd, 2, 2, 2)).To(ReturnData("2345"))
@@ -34,7 +34,7 @@ var _ = Describe("preadv", func() {
 
 	Clause("preadv.end-of-file", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		Expect(a.Preadv(fd, 6, 3, 3, 3)).To(ReturnData("6789"))
 		Expect(a.Preadv(fd, 10, 3, 3)).To(Return(0))
@@ -43,7 +43,7 @@ var _ = Describe("preadv", func() {
 
 	Clause("preadv.negative-offset-einval", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		for _, offset := range []int64{-1, -2, math.MinInt64} {
 			Expect(a.Preadv(fd, offset, 2, 2)).To(FailWith(unix.EINVAL))
@@ -52,21 +52,21 @@ var _ = Describe("preadv", func() {
 
 	Clause("preadv.above-iov-max-einval", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		Expect(a.Preadv(fd, 0, singles(iovMax+1)...)).To(FailWith(unix.EINVAL))
 	})
 
 	Clause("preadv.negative-iovcnt-einval", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		Expect(a.Raw(unix.SYS_PREADV, fd, a.Iovec(a.Alloc(4)), -1, 0, 0)).To(FailWith(unix.EINVAL))
 	})
 
 	Clause("preadv.member-length-einval", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		Expect(a.Raw(unix.SYS_PREADV, fd, lengths(a, math.MaxInt64+1), 1, 0, 0)).To(FailWith(unix.EINVAL))
 		Expect(a.Raw(unix.SYS_PREADV, fd, lengths(a, 4, math.MaxUint64), 2, 0, 0)).To(FailWith(unix.EINVAL))
@@ -74,7 +74,7 @@ var _ = Describe("preadv", func() {
 
 	Clause("preadv.bad-array-efault", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		Expect(a.Raw(unix.SYS_PREADV, fd, a.Unmapped(), 1, 0, 0)).To(FailWith(unix.EFAULT))
 		Expect(a.Raw(unix.SYS_PREADV, fd, halfArray(a), 2, 0, 0)).To(FailWith(unix.EFAULT))
@@ -82,7 +82,7 @@ var _ = Describe("preadv", func() {
 
 	Clause("preadv.bad-member-efault", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		iov := a.Iovec(a.Unmapped().Sub(0, 4), a.Alloc(4))
 
 		Expect(a.Raw(unix.SYS_PREADV, fd, iov, 2, 0, 0)).To(FailWith(unix.EFAULT))
@@ -90,7 +90,7 @@ var _ = Describe("preadv", func() {
 
 	Clause("preadv.bad-fd-ebadf", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Close(fd))
 
 		for _, fd := range []int{fd, notOpen, -1} {
@@ -100,7 +100,7 @@ var _ = Describe("preadv", func() {
 
 	Clause("preadv.write-only-ebadf", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_WRONLY)
+		fd, _ := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Preadv(fd, 0, 2, 2)).To(FailWith(unix.EBADF))
 	})
@@ -109,7 +109,7 @@ var _ = Describe("preadv", func() {
 var _ = Describe("pwritev", func() {
 	Clause("pwritev.at-offset", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Pwritev(fd, 3, []byte("a"), []byte("bcd"))).To(Return(4))
 		Expect(a.ReadFile(path)).To(Equal("012abcd789"))
@@ -117,7 +117,7 @@ var _ = Describe("pwritev", func() {
 
 	Clause("pwritev.offset-unchanged", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 		Must(a.Lseek(fd, 7, unix.SEEK_SET))
 
 		Expect(a.Pwritev(fd, 1, []byte("a"), []byte("b"))).To(Return(2))
@@ -128,7 +128,7 @@ var _ = Describe("pwritev", func() {
 
 	Clause("pwritev.beyond-end", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Pwritev(fd, 13, []byte("a"), []byte("bc"))).To(Return(3))
 		Expect(a.ReadFile(path)).To(Equal("0123456789\x00\x00\x00abc"))
@@ -136,7 +136,7 @@ var _ = Describe("pwritev", func() {
 
 	Clause("pwritev.append-ignores-offset", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY|unix.O_APPEND)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY|unix.O_APPEND)
 
 		Expect(a.Pwritev(fd, 3, []byte("a"), []byte("b"))).To(Return(2))
 		Expect(a.Pwritev(fd, 100, []byte("c"))).To(Return(1))
@@ -145,7 +145,7 @@ var _ = Describe("pwritev", func() {
 
 	Clause("pwritev.negative-offset-einval", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		for _, offset := range []int64{-1, -2, math.MinInt64} {
 			Expect(a.Pwritev(fd, offset, []byte("a"), []byte("b"))).To(FailWith(unix.EINVAL))
@@ -155,7 +155,7 @@ var _ = Describe("pwritev", func() {
 
 	Clause("pwritev.above-iov-max-einval", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Pwritev(fd, 0, many(distinct(iovMax+1))...)).To(FailWith(unix.EINVAL))
 		Expect(a.ReadFile(path)).To(Equal(digits))
@@ -163,7 +163,7 @@ var _ = Describe("pwritev", func() {
 
 	Clause("pwritev.negative-iovcnt-einval", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Raw(unix.SYS_PWRITEV, fd, a.Iovec(a.Alloc(4)), -1, 0, 0)).To(FailWith(unix.EINVAL))
 		Expect(a.ReadFile(path)).To(Equal(digits))
@@ -171,7 +171,7 @@ var _ = Describe("pwritev", func() {
 
 	Clause("pwritev.member-length-einval", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Raw(unix.SYS_PWRITEV, fd, lengths(a, math.MaxInt64+1), 1, 0, 0)).To(FailWith(unix.EINVAL))
 		Expect(a.Raw(unix.SYS_PWRITEV, fd, lengths(a, 4, math.MaxUint64), 2, 0, 0)).To(FailWith(unix.EINVAL))
@@ -180,7 +180,7 @@ var _ = Describe("pwritev", func() {
 
 	Clause("pwritev.bad-array-efault", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Raw(unix.SYS_PWRITEV, fd, a.Unmapped(), 1, 0, 0)).To(FailWith(unix.EFAULT))
 		Expect(a.Raw(unix.SYS_PWRITEV, fd, halfArray(a), 2, 0, 0)).To(FailWith(unix.EFAULT))
@@ -189,7 +189,7 @@ var _ = Describe("pwritev", func() {
 
 	Clause("pwritev.bad-member-efault", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 		iov := a.Iovec(a.Unmapped().Sub(0, 4), a.Alloc(4))
 
 		Expect(a.Raw(unix.SYS_PWRITEV, fd, iov, 2, 0, 0)).To(FailWith(unix.EFAULT))
@@ -198,7 +198,7 @@ var _ = Describe("pwritev", func() {
 
 	Clause("pwritev.bad-fd-ebadf", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_WRONLY)
+		fd, _ := scratchFile(a, digits, unix.O_WRONLY)
 		Must(a.Close(fd))
 
 		for _, fd := range []int{fd, notOpen, -1} {
@@ -208,7 +208,7 @@ var _ = Describe("pwritev", func() {
 
 	Clause("pwritev.read-only-ebadf", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_RDONLY)
+		fd, path := scratchFile(a, digits, unix.O_RDONLY)
 
 		Expect(a.Pwritev(fd, 0, []byte("a"), []byte("b"))).To(FailWith(unix.EBADF))
 		Expect(a.ReadFile(path)).To(Equal(digits))
@@ -325,7 +325,7 @@ var _ = Describe("Positioned vectors on what cannot seek", func() {
 var _ = Describe("preadv2 without flags", func() {
 	Clause("preadv2.as-preadv", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Lseek(fd, 7, unix.SEEK_SET))
 
 		Expect(a.Preadv2(fd, 3, 0, 1, 2, 3)).To(ReturnData("345678"))
@@ -335,7 +335,7 @@ var _ = Describe("preadv2 without flags", func() {
 
 	Clause("preadv2.current-offset", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Lseek(fd, 2, unix.SEEK_SET))
 
 		Expect(a.Preadv2(fd, -1, 0, 3, 2)).To(ReturnData("23456"))
@@ -360,7 +360,7 @@ var _ = Describe("preadv2 without flags", func() {
 
 	Clause("preadv2.negative-offset-einval", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Lseek(fd, 4, unix.SEEK_SET))
 
 		for _, offset := range []int64{-2, -1 << 32, math.MinInt64} {
@@ -371,7 +371,7 @@ var _ = Describe("preadv2 without flags", func() {
 
 	Clause("preadv2.above-iov-max-einval", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		Expect(a.Preadv2(fd, 0, 0, singles(iovMax+1)...)).To(FailWith(unix.EINVAL))
 		Expect(a.Preadv2(fd, -1, 0, singles(iovMax+1)...)).To(FailWith(unix.EINVAL))
@@ -379,7 +379,7 @@ var _ = Describe("preadv2 without flags", func() {
 
 	Clause("preadv2.negative-iovcnt-einval", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		for _, offset := range []int{0, -1} {
 			Expect(a.Raw(unix.SYS_PREADV2, fd, a.Iovec(a.Alloc(4)), -1, offset, 0, 0)).To(FailWith(unix.EINVAL))
@@ -388,7 +388,7 @@ var _ = Describe("preadv2 without flags", func() {
 
 	Clause("preadv2.member-length-einval", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		for _, offset := range []int{0, -1} {
 			Expect(a.Raw(unix.SYS_PREADV2, fd, lengths(a, 4, math.MaxInt64+1), 2, offset, 0, 0)).To(FailWith(unix.EINVAL))
@@ -397,7 +397,7 @@ var _ = Describe("preadv2 without flags", func() {
 
 	Clause("preadv2.bad-array-efault", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		for _, offset := range []int{0, -1} {
 			Expect(a.Raw(unix.SYS_PREADV2, fd, a.Unmapped(), 1, offset, 0, 0)).To(FailWith(unix.EFAULT))
@@ -406,7 +406,7 @@ var _ = Describe("preadv2 without flags", func() {
 
 	Clause("preadv2.bad-member-efault", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		iov := a.Iovec(a.Unmapped().Sub(0, 4), a.Alloc(4))
 
 		for _, offset := range []int{0, -1} {
@@ -416,7 +416,7 @@ var _ = Describe("preadv2 without flags", func() {
 
 	Clause("preadv2.bad-fd-ebadf", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Close(fd))
 
 		for _, fd := range []int{fd, notOpen, -1} {
@@ -436,7 +436,7 @@ var _ = Describe("preadv2 without flags", func() {
 var _ = Describe("pwritev2 without flags", func() {
 	Clause("pwritev2.as-pwritev", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 		Must(a.Lseek(fd, 7, unix.SEEK_SET))
 
 		Expect(a.Pwritev2(fd, 3, 0, []byte("a"), []byte("bcd"))).To(Return(4))
@@ -447,7 +447,7 @@ var _ = Describe("pwritev2 without flags", func() {
 
 	Clause("pwritev2.current-offset", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 		Must(a.Lseek(fd, 2, unix.SEEK_SET))
 
 		Expect(a.Pwritev2(fd, -1, 0, []byte("a"), []byte("bcd"))).To(Return(4))
@@ -468,7 +468,7 @@ var _ = Describe("pwritev2 without flags", func() {
 
 	Clause("pwritev2.negative-offset-einval", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 		Must(a.Lseek(fd, 4, unix.SEEK_SET))
 
 		for _, offset := range []int64{-2, -1 << 32, math.MinInt64} {
@@ -480,7 +480,7 @@ var _ = Describe("pwritev2 without flags", func() {
 
 	Clause("pwritev2.above-iov-max-einval", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Pwritev2(fd, 0, 0, many(distinct(iovMax+1))...)).To(FailWith(unix.EINVAL))
 		Expect(a.Pwritev2(fd, -1, 0, many(distinct(iovMax+1))...)).To(FailWith(unix.EINVAL))
@@ -489,7 +489,7 @@ var _ = Describe("pwritev2 without flags", func() {
 
 	Clause("pwritev2.negative-iovcnt-einval", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		for _, offset := range []int{0, -1} {
 			Expect(a.Raw(unix.SYS_PWRITEV2, fd, a.Iovec(a.Alloc(4)), -1, offset, 0, 0)).To(FailWith(unix.EINVAL))
@@ -499,7 +499,7 @@ var _ = Describe("pwritev2 without flags", func() {
 
 	Clause("pwritev2.member-length-einval", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		for _, offset := range []int{0, -1} {
 			Expect(a.Raw(unix.SYS_PWRITEV2, fd, lengths(a, 4, math.MaxInt64+1), 2, offset, 0, 0)).To(FailWith(unix.EINVAL))
@@ -509,7 +509,7 @@ var _ = Describe("pwritev2 without flags", func() {
 
 	Clause("pwritev2.bad-array-efault", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		for _, offset := range []int{0, -1} {
 			Expect(a.Raw(unix.SYS_PWRITEV2, fd, a.Unmapped(), 1, offset, 0, 0)).To(FailWith(unix.EFAULT))
@@ -519,7 +519,7 @@ var _ = Describe("pwritev2 without flags", func() {
 
 	Clause("pwritev2.bad-member-efault", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 		iov := a.Iovec(a.Unmapped().Sub(0, 4), a.Alloc(4))
 
 		for _, offset := range []int{0, -1} {
@@ -530,7 +530,7 @@ var _ = Describe("pwritev2 without flags", func() {
 
 	Clause("pwritev2.bad-fd-ebadf", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_WRONLY)
+		fd, _ := scratchFile(a, digits, unix.O_WRONLY)
 		Must(a.Close(fd))
 
 		for _, fd := range []int{fd, notOpen, -1} {

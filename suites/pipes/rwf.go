@@ -31,7 +31,7 @@ var _ = Describe("The flags of preadv2 and pwritev2", func() {
 
 	Clause("preadv2.unknown-flag-eopnotsupp", "regular file", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		for _, flags := range unknownFlags {
 			Expect(a.Preadv2(fd, 0, flags, 2, 2)).To(FailWith(unix.EOPNOTSUPP))
@@ -50,7 +50,7 @@ var _ = Describe("The flags of preadv2 and pwritev2", func() {
 
 	Clause("pwritev2.unknown-flag-eopnotsupp", "regular file", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		for _, flags := range unknownFlags {
 			Expect(a.Pwritev2(fd, 0, flags, []byte("a"), []byte("b"))).To(FailWith(unix.EOPNOTSUPP))
@@ -81,7 +81,7 @@ var _ = Describe("The flags of preadv2 and pwritev2", func() {
 
 	Clause("pwritev2.flags-together", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Pwritev2(fd, 3, unix.RWF_APPEND|unix.RWF_SYNC|unix.RWF_DSYNC|unix.RWF_HIPRI, []byte("ab"), []byte("c"))).To(Return(3))
 		Expect(a.ReadFile(path)).To(Equal("0123456789abc"))
@@ -89,7 +89,7 @@ var _ = Describe("The flags of preadv2 and pwritev2", func() {
 
 	Clause("pwritev2.flags-per-call", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Pwritev2(fd, 0, unix.RWF_APPEND, []byte("a"))).To(Return(1))
 		Expect(a.Pwritev2(fd, 3, 0, []byte("b"))).To(Return(1))
@@ -143,7 +143,7 @@ var _ = Describe("RWF_NOWAIT", func() {
 	Clause("preadv2.nowait-file", func() {
 		a := actor.New()
 		text := string(distinct(10000))
-		fd, _ := fileHolding(a, text, unix.O_RDONLY)
+		fd, _ := scratchFile(a, text, unix.O_RDONLY)
 
 		for _, offset := range []int64{0, 5000, 9000, 9999} {
 			read := a.Preadv2(fd, offset, unix.RWF_NOWAIT, 1000, 3000)
@@ -191,7 +191,7 @@ var _ = Describe("Flags that change nothing where they mean nothing", func() {
 	sameBytes := func(open, flags int) func() {
 		return func() {
 			a := actor.New()
-			fd, path := fileHolding(a, digits, open)
+			fd, path := scratchFile(a, digits, open)
 			Must(a.Lseek(fd, 2, unix.SEEK_SET))
 
 			Expect(a.Preadv2(fd, 3, flags, 1, 2, 3)).To(ReturnData("345678"))
@@ -228,7 +228,7 @@ var _ = Describe("Flags that change nothing where they mean nothing", func() {
 
 	Clause("pwritev2.hipri-no-effect", "regular file", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Pwritev2(fd, 3, unix.RWF_HIPRI, []byte("a"), []byte("bcd"))).To(Return(4))
 		Expect(a.ReadFile(path)).To(Equal("012abcd789"))
@@ -236,7 +236,7 @@ var _ = Describe("Flags that change nothing where they mean nothing", func() {
 
 	Clause("pwritev2.noappend-without-append", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Pwritev2(fd, 3, unix.RWF_NOAPPEND, []byte("a"), []byte("bcd"))).To(Return(4))
 		Expect(a.ReadFile(path)).To(Equal("012abcd789"))
@@ -247,7 +247,7 @@ var _ = Describe("RWF_DSYNC and RWF_SYNC", func() {
 	writes := func(flag int) func() {
 		return func() {
 			a := actor.New()
-			fd, path := fileHolding(a, digits, unix.O_WRONLY)
+			fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 			Expect(a.Pwritev2(fd, 3, flag, []byte("a"), []byte("bcd"))).To(Return(4))
 			Expect(a.Pwritev2(fd, 9, flag, []byte("ef"))).To(Return(2))
@@ -258,7 +258,7 @@ var _ = Describe("RWF_DSYNC and RWF_SYNC", func() {
 		return func() {
 			a := actor.New()
 			text := string(distinct(100_000))
-			fd, path := fileHolding(a, text, unix.O_RDWR)
+			fd, path := scratchFile(a, text, unix.O_RDWR)
 			data := bytes.Repeat([]byte("synced"), 5000)
 
 			Expect(a.Pwritev2(fd, 20_000, flag, data)).To(Return(len(data)))
@@ -287,7 +287,7 @@ func cached(a *actor.Actor, fd, from, n int) (dirty, writeback uint64) {
 var _ = Describe("RWF_APPEND", func() {
 	Clause("pwritev2.append-at-end", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Pwritev2(fd, 0, unix.RWF_APPEND, []byte("a"), []byte("bc"))).To(Return(3))
 		Expect(a.Pwritev2(fd, 4, unix.RWF_APPEND, []byte("d"))).To(Return(1))
@@ -297,7 +297,7 @@ var _ = Describe("RWF_APPEND", func() {
 
 	Clause("pwritev2.append-leaves-offset", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_WRONLY)
+		fd, _ := scratchFile(a, digits, unix.O_WRONLY)
 		Must(a.Lseek(fd, 4, unix.SEEK_SET))
 
 		Expect(a.Pwritev2(fd, 0, unix.RWF_APPEND, []byte("a"), []byte("bc"))).To(Return(3))
@@ -306,7 +306,7 @@ var _ = Describe("RWF_APPEND", func() {
 
 	Clause("pwritev2.append-moves-current-offset", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 		Must(a.Lseek(fd, 4, unix.SEEK_SET))
 
 		Expect(a.Pwritev2(fd, -1, unix.RWF_APPEND, []byte("a"), []byte("bc"))).To(Return(3))
@@ -318,7 +318,7 @@ var _ = Describe("RWF_APPEND", func() {
 var _ = Describe("RWF_NOAPPEND on a file opened with O_APPEND", func() {
 	Clause("pwritev2.noappend-honours-offset", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY|unix.O_APPEND)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY|unix.O_APPEND)
 
 		Expect(a.Pwritev2(fd, 3, unix.RWF_NOAPPEND, []byte("a"), []byte("bcd"))).To(Return(4))
 		Expect(a.ReadFile(path)).To(Equal("012abcd789"))
@@ -326,7 +326,7 @@ var _ = Describe("RWF_NOAPPEND on a file opened with O_APPEND", func() {
 
 	Clause("pwritev2.noappend-current-offset", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY|unix.O_APPEND)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY|unix.O_APPEND)
 		Must(a.Lseek(fd, 2, unix.SEEK_SET))
 
 		Expect(a.Pwritev2(fd, -1, unix.RWF_NOAPPEND, []byte("a"), []byte("bcd"))).To(Return(4))
@@ -336,7 +336,7 @@ var _ = Describe("RWF_NOAPPEND on a file opened with O_APPEND", func() {
 
 	Clause("pwritev2.noappend-per-call", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY|unix.O_APPEND)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY|unix.O_APPEND)
 
 		Expect(a.Pwritev2(fd, 0, unix.RWF_NOAPPEND, []byte("a"))).To(Return(1))
 		Must(a.Lseek(fd, 5, unix.SEEK_SET))
@@ -355,7 +355,7 @@ var _ = Describe("RWF_ATOMIC", func() {
 		return func() {
 			a := actor.New()
 			text := strings.Repeat("0123456789abcdef", size/16)
-			fd, path := fileHolding(a, text, unix.O_RDWR|open)
+			fd, path := scratchFile(a, text, unix.O_RDWR|open)
 			write(a, fd, limitsOf(a, fd))
 			Expect(a.ReadFile(path)).To(Equal(text))
 		}
@@ -390,7 +390,7 @@ var _ = Describe("RWF_ATOMIC", func() {
 	Clause("pwritev2.atomic-writes", func() {
 		a := actor.New()
 		text := strings.Repeat("0123456789abcdef", size/16)
-		fd, path := fileHolding(a, text, unix.O_RDWR|unix.O_DIRECT)
+		fd, path := scratchFile(a, text, unix.O_RDWR|unix.O_DIRECT)
 		limits := limitsOf(a, fd)
 		unit := limits.unit()
 
@@ -468,7 +468,7 @@ var _ = Describe("RWF_DONTCACHE", func() {
 
 	Clause("preadv2.dontcache-reads", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		for range 2 { // what the first may have pruned is there for the second all the same
 			Expect(a.Preadv2(fd, 3, unix.RWF_DONTCACHE, 1, 3)).To(Or(ReturnData("3456"), FailWith(unix.EOPNOTSUPP)))
@@ -477,7 +477,7 @@ var _ = Describe("RWF_DONTCACHE", func() {
 
 	Clause("pwritev2.dontcache-writes", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		write := a.Pwritev2(fd, 3, unix.RWF_DONTCACHE, []byte("a"), []byte("bcd"))
 		Expect(write).To(Or(Return(4), FailWith(unix.EOPNOTSUPP)))

@@ -21,7 +21,7 @@ func expectOffset(a *actor.Actor, fd, at int) {
 var _ = Describe("lseek", func() {
 	Clause("lseek.set", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		for _, offset := range []int64{7, 2, 0, 10} {
 			Expect(a.Lseek(fd, offset, unix.SEEK_SET)).To(Return(int(offset)))
@@ -31,7 +31,7 @@ var _ = Describe("lseek", func() {
 
 	Clause("lseek.cur", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		at := 0
 		for _, offset := range []int64{3, 5, -6, 1, -3} {
 			at += int(offset)
@@ -42,7 +42,7 @@ var _ = Describe("lseek", func() {
 
 	Clause("lseek.cur-zero", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDWR)
+		fd, _ := scratchFile(a, digits, unix.O_RDWR)
 
 		Expect(a.Lseek(fd, 0, unix.SEEK_CUR)).To(Return(0))
 		Must(a.Read(fd, 4))
@@ -55,7 +55,7 @@ var _ = Describe("lseek", func() {
 
 	Clause("lseek.end", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		for _, before := range []int64{0, 5} {
 			for _, offset := range []int64{0, -3, 4, -10} {
@@ -68,7 +68,7 @@ var _ = Describe("lseek", func() {
 
 	Clause("lseek.end-follows-size", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_RDWR)
+		fd, path := scratchFile(a, digits, unix.O_RDWR)
 		b := actor.New()
 		other := Must(b.Open(path, unix.O_RDWR, 0))
 
@@ -80,7 +80,7 @@ var _ = Describe("lseek", func() {
 
 	Clause("lseek.next-read", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		Expect(a.Lseek(fd, 6, unix.SEEK_SET)).To(Return(6))
 		Expect(a.Read(fd, 2)).To(ReturnData("67"))
@@ -90,7 +90,7 @@ var _ = Describe("lseek", func() {
 
 	Clause("lseek.next-write", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY)
 
 		Expect(a.Lseek(fd, 6, unix.SEEK_SET)).To(Return(6))
 		Must(a.Write(fd, []byte("ab")))
@@ -113,7 +113,7 @@ var _ = Describe("lseek", func() {
 var _ = Describe("The file offset", func() {
 	Clause("lseek.shared-by-dup", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		copied := Must(a.Dup(fd))
 
 		Expect(a.Lseek(copied, 6, unix.SEEK_SET)).To(Return(6))
@@ -123,7 +123,7 @@ var _ = Describe("The file offset", func() {
 
 	Clause("lseek.shared-by-fork", func() {
 		parent := actor.New()
-		fd, _ := fileHolding(parent, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(parent, digits, unix.O_RDONLY)
 		child := parent.Fork()
 
 		Expect(child.Lseek(fd, 6, unix.SEEK_SET)).To(Return(6))
@@ -134,7 +134,7 @@ var _ = Describe("The file offset", func() {
 
 	Clause("lseek.separate-by-open", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_RDONLY)
+		fd, path := scratchFile(a, digits, unix.O_RDONLY)
 		other := Must(a.Open(path, unix.O_RDONLY, 0))
 		Must(a.Lseek(other, 2, unix.SEEK_SET))
 
@@ -153,7 +153,7 @@ var _ = Describe("Beyond the end of a file", func() {
 
 	Clause("lseek.beyond-end", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		Expect(a.Lseek(fd, 1000, unix.SEEK_SET)).To(Return(1000))
 		expectOffset(a, fd, 1000)
@@ -165,7 +165,7 @@ var _ = Describe("Beyond the end of a file", func() {
 
 	Clause("lseek.beyond-end-keeps-size", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_RDWR)
+		fd, path := scratchFile(a, digits, unix.O_RDWR)
 
 		Expect(a.Lseek(fd, 1000, unix.SEEK_SET)).To(Return(1000))
 		Expect(size(a, fd)).To(Equal(10))
@@ -176,7 +176,7 @@ var _ = Describe("Beyond the end of a file", func() {
 
 	Clause("lseek.gap-reads-zero", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_RDWR)
+		fd, path := scratchFile(a, digits, unix.O_RDWR)
 
 		Expect(a.Lseek(fd, 20_000, unix.SEEK_SET)).To(Return(20_000))
 		Expect(a.Write(fd, []byte("abc"))).To(Return(3))
@@ -186,7 +186,7 @@ var _ = Describe("Beyond the end of a file", func() {
 
 	Clause("lseek.gap-after-cut", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, string(distinct(10_000)), unix.O_RDWR)
+		fd, path := scratchFile(a, string(distinct(10_000)), unix.O_RDWR)
 		Must(a.Ftruncate(fd, 100))
 
 		Expect(a.Lseek(fd, 9000, unix.SEEK_SET)).To(Return(9000))
@@ -196,7 +196,7 @@ var _ = Describe("Beyond the end of a file", func() {
 
 	Clause("lseek.gap-filled", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, "", unix.O_RDWR)
+		fd, path := scratchFile(a, "", unix.O_RDWR)
 
 		Expect(a.Lseek(fd, 20_000, unix.SEEK_SET)).To(Return(20_000))
 		Must(a.Write(fd, []byte("abc")))
@@ -207,7 +207,7 @@ var _ = Describe("Beyond the end of a file", func() {
 
 	Clause("lseek.append-writes-at-end", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, digits, unix.O_WRONLY|unix.O_APPEND)
+		fd, path := scratchFile(a, digits, unix.O_WRONLY|unix.O_APPEND)
 
 		Expect(a.Lseek(fd, 0, unix.SEEK_SET)).To(Return(0))
 		Expect(a.Write(fd, []byte("ab"))).To(Return(2))
@@ -222,7 +222,7 @@ var _ = Describe("Beyond the end of a file", func() {
 var _ = Describe("An lseek that is refused", func() {
 	Clause("lseek.set-negative-einval", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Lseek(fd, 4, unix.SEEK_SET))
 
 		for _, offset := range []int64{-1, -4, -1 << 32, math.MinInt64} {
@@ -233,7 +233,7 @@ var _ = Describe("An lseek that is refused", func() {
 
 	Clause("lseek.cur-negative-einval", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Lseek(fd, 4, unix.SEEK_SET))
 
 		for _, offset := range []int64{-5, -1 << 32, math.MinInt64} {
@@ -244,7 +244,7 @@ var _ = Describe("An lseek that is refused", func() {
 
 	Clause("lseek.end-negative-einval", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Lseek(fd, 4, unix.SEEK_SET))
 
 		for _, offset := range []int64{-11, -1 << 32, math.MinInt64} {
@@ -255,7 +255,7 @@ var _ = Describe("An lseek that is refused", func() {
 
 	Clause("lseek.start-by-cur-and-end", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Lseek(fd, 4, unix.SEEK_SET))
 
 		Expect(a.Lseek(fd, -4, unix.SEEK_CUR)).To(Return(0))
@@ -265,7 +265,7 @@ var _ = Describe("An lseek that is refused", func() {
 
 	Clause("lseek.bad-whence-einval", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Lseek(fd, 4, unix.SEEK_SET))
 
 		for _, whence := range []int{99, -1, math.MaxInt32, math.MinInt32} {
@@ -290,7 +290,7 @@ var _ = Describe("An lseek that is refused", func() {
 
 	Clause("lseek.unrepresentable-refused", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Lseek(fd, 4, unix.SEEK_SET))
 
 		for _, offset := range []int64{math.MaxInt64, math.MaxInt64 - 3} {
@@ -371,7 +371,7 @@ var _ = Describe("An lseek that is refused", func() {
 
 	Clause("lseek.bad-fd-ebadf", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, digits, unix.O_RDONLY)
+		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 		Must(a.Close(fd))
 
 		for _, fd := range []int{fd, notOpen, -1} {

@@ -52,13 +52,6 @@ func singles(n int) []int {
 	return sizes
 }
 
-// fileHolding makes a regular file that holds text and opens it with its offset at 0.
-func fileHolding(a *actor.Actor, text string, flags int) (fd int, path string) {
-	path = actor.TempDir() + "/file"
-	a.WriteFile(path, text)
-	return Must(a.Open(path, flags, 0)), path
-}
-
 // notOpen is a descriptor that no actor has.
 const notOpen = 987
 
@@ -187,7 +180,7 @@ var _ = Describe("readv, as read", func() {
 
 	Clause("readv.advances-offset", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, "0123456789", unix.O_RDONLY)
+		fd, _ := scratchFile(a, "0123456789", unix.O_RDONLY)
 		Must(a.Lseek(fd, 2, unix.SEEK_SET))
 
 		Expect(a.Readv(fd, 3, 2)).To(ReturnData("23456"))
@@ -197,7 +190,7 @@ var _ = Describe("readv, as read", func() {
 
 	Clause("readv.file-end-short", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, "0123456789", unix.O_RDONLY)
+		fd, _ := scratchFile(a, "0123456789", unix.O_RDONLY)
 
 		Expect(a.Readv(fd, 4, 4, 4, 4)).To(ReturnData("0123456789"))
 		Expect(a.Readv(fd, 4, 4, 4, 4)).To(Return(0))
@@ -373,7 +366,7 @@ var _ = Describe("As many members as there may be", func() {
 	Clause("preadv.iov-max", func() {
 		a := actor.New()
 		data := distinct(iovMax)
-		fd, _ := fileHolding(a, "123"+string(data), unix.O_RDONLY)
+		fd, _ := scratchFile(a, "123"+string(data), unix.O_RDONLY)
 
 		Expect(a.Preadv(fd, 3, singles(iovMax)...)).To(ReturnData(data))
 	})
@@ -381,7 +374,7 @@ var _ = Describe("As many members as there may be", func() {
 	Clause("pwritev.iov-max", func() {
 		a := actor.New()
 		data := distinct(iovMax)
-		fd, path := fileHolding(a, "123", unix.O_WRONLY)
+		fd, path := scratchFile(a, "123", unix.O_WRONLY)
 
 		Expect(a.Pwritev(fd, 3, many(data)...)).To(Return(iovMax))
 		Expect(a.ReadFile(path)).To(Equal("123" + string(data)))
@@ -445,7 +438,7 @@ var _ = Describe("The members of a writev", func() {
 
 	Clause("writev.iovcnt-zero", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, "0123456789", unix.O_WRONLY)
+		fd, path := scratchFile(a, "0123456789", unix.O_WRONLY)
 		Must(a.Lseek(fd, 4, unix.SEEK_SET))
 
 		Expect(a.Writev(fd)).To(Return(0))
@@ -541,7 +534,7 @@ var _ = Describe("writev, as write", func() {
 
 	Clause("writev.advances-offset", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, "0123456789", unix.O_WRONLY)
+		fd, path := scratchFile(a, "0123456789", unix.O_WRONLY)
 		Must(a.Lseek(fd, 2, unix.SEEK_SET))
 
 		Expect(a.Writev(fd, []byte("abc"), []byte("de"))).To(Return(5))
@@ -552,7 +545,7 @@ var _ = Describe("writev, as write", func() {
 
 	Clause("writev.append", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, "0123", unix.O_WRONLY|unix.O_APPEND)
+		fd, path := scratchFile(a, "0123", unix.O_WRONLY|unix.O_APPEND)
 
 		Expect(a.Writev(fd, []byte("abc"), []byte("de"))).To(Return(5))
 		Expect(a.Lseek(fd, 0, unix.SEEK_CUR)).To(Return(9))

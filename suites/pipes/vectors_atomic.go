@@ -74,7 +74,7 @@ func race(a *actor.Actor, fd int, rival *actor.Call) {
 var _ = Describe("The block that a readv gets", func() {
 	Clause("readv.contiguous-processes", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, string(numbered(words)), unix.O_RDONLY)
+		fd, _ := scratchFile(a, string(numbered(words)), unix.O_RDONLY)
 		rival := a.Fork()
 
 		race(a, fd, rival.Begin().Repeat(forever).Readv(fd, 8, 8, 8))
@@ -82,7 +82,7 @@ var _ = Describe("The block that a readv gets", func() {
 
 	Clause("readv.contiguous-threads", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, string(numbered(words)), unix.O_RDONLY)
+		fd, _ := scratchFile(a, string(numbered(words)), unix.O_RDONLY)
 		rival := a.Thread()
 
 		race(a, fd, rival.Begin().Repeat(forever).Readv(fd, 8, 8, 8))
@@ -90,7 +90,7 @@ var _ = Describe("The block that a readv gets", func() {
 
 	Clause("readv.contiguous-beside-read", func() {
 		a := actor.New()
-		fd, _ := fileHolding(a, string(numbered(words)), unix.O_RDONLY)
+		fd, _ := scratchFile(a, string(numbered(words)), unix.O_RDONLY)
 		rival := a.Fork()
 
 		race(a, fd, rival.Begin().Repeat(forever).Read(fd, 8))
@@ -203,7 +203,7 @@ var _ = Describe("The block that a writev writes", func() {
 
 	Clause("writev.atomic-on-shared-file", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, "", unix.O_WRONLY)
+		fd, path := scratchFile(a, "", unix.O_WRONLY)
 		b := a.Fork()
 
 		ones := a.Begin().Repeat(turns).Writev(fd, upper...)
@@ -213,7 +213,7 @@ var _ = Describe("The block that a writev writes", func() {
 
 	Clause("writev.atomic-append", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, "", unix.O_WRONLY|unix.O_APPEND)
+		fd, path := scratchFile(a, "", unix.O_WRONLY|unix.O_APPEND)
 		b := actor.New()
 		other := Must(b.Open(path, unix.O_WRONLY|unix.O_APPEND, 0))
 
@@ -224,7 +224,7 @@ var _ = Describe("The block that a writev writes", func() {
 
 	Clause("pwritev2.append-atomic", func() {
 		a := actor.New()
-		fd, path := fileHolding(a, "", unix.O_WRONLY)
+		fd, path := scratchFile(a, "", unix.O_WRONLY)
 		b := actor.New()
 		other := Must(b.Open(path, unix.O_WRONLY, 0))
 
