@@ -273,8 +273,8 @@ var root = func() string {
 
 // The vocabulary of a spec, so that suites need one import for it.
 
-// Return, ReturnFD, ReturnSuccess, FailWith, Block, BeKilledBy and Exit judge calls: see package
-// actor.
+// Return, ReturnFD, ReturnSuccess, FailWith, Block, BeKilledBy and Exit judge calls, Catch an
+// actor's handlers: see package actor.
 var (
 	Return        = actor.Return
 	ReturnFD      = actor.ReturnFD
@@ -283,6 +283,7 @@ var (
 	Block         = actor.Block
 	BeKilledBy    = actor.BeKilledBy
 	Exit          = actor.Exit
+	Catch         = actor.Catch
 	Must          = actor.Must
 )
 

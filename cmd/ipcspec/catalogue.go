@@ -8,6 +8,7 @@ import (
 
 	// The suites register themselves.
 	_ "github.com/ipcspec/ipcspec/suites/pipes"
+	_ "github.com/ipcspec/ipcspec/suites/signals"
 )
 
 // What the commands are about. They are variables so that tests can set them.

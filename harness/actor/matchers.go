@@ -203,3 +203,62 @@ func Exit(code int) types.GomegaMatcher {
 		want: fmt.Sprintf("exit with %d", code),
 	}
 }
+
+// caught judges the log of an actor's recording handler.
+type caught struct {
+	want []unix.Signal
+	got  []Event
+}
+
+// Catch succeeds when the actor's recording handler has run for exactly these signals so far, in
+// this order, each with a siginfo_t that names it. It waits for as many as it wants.
+func Catch(sigs ...unix.Signal) types.GomegaMatcher { return &caught{want: sigs} }
+
+func (m *caught) Match(actual any) (bool, error) {
+	a, ok := actual.(*Actor)
+	if !ok {
+		return false, fmt.Errorf("this matcher judges an actor, not a %T", actual)
+	}
+	m.got = a.AwaitEvents(len(m.want))
+	if len(m.got) != len(m.want) {
+		return false, nil
+	}
+	for i, e := range m.got {
+		if e.Signal != m.want[i] || e.Info.Signo() != m.want[i] {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func (m *caught) String() string {
+	if len(m.want) == 0 {
+		return "catch no signal"
+	}
+	text := "catch"
+	for i, sig := range m.want {
+		if i > 0 {
+			text += ","
+		}
+		text += " " + SignalName(sig)
+	}
+	return text
+}
+
+func (m *caught) FailureMessage(actual any) string {
+	text := fmt.Sprintf("expected %v\nto %s\nbut it caught", actual, m)
+	if len(m.got) == 0 {
+		return text + " none"
+	}
+	for i, e := range m.got {
+		if i > 0 {
+			text += ","
+		}
+		text += " " + e.GomegaString()
+	}
+	return text
+}
+
+func (m *caught) NegatedFailureMessage(actual any) string {
+	return fmt.Sprintf("expected %v\nnot to %s\nbut it did", actual, m)
+}

@@ -130,6 +130,16 @@ var signatures = map[uintptr]signature{
 	unix.SYS_STATFS:            sig("statfs", "path", "ptr"),
 	unix.SYS_TIMERFD_CREATE:    sig("timerfd_create", "int", "hex"),
 	unix.SYS_TIMERFD_SETTIME:   sig("timerfd_settime", "fd", "hex", "ptr", "ptr"),
+	unix.SYS_TIMER_CREATE:      sig("timer_create", "int", "ptr", "ptr"),
+	unix.SYS_TIMER_SETTIME:     sig("timer_settime", "int", "hex", "ptr", "ptr"),
+	unix.SYS_TIMER_GETTIME:     sig("timer_gettime", "int", "ptr"),
+	unix.SYS_TIMER_GETOVERRUN:  sig("timer_getoverrun", "int"),
+	unix.SYS_TIMER_DELETE:      sig("timer_delete", "int"),
+	unix.SYS_GETITIMER:         sig("getitimer", "int", "ptr"),
+	unix.SYS_SETITIMER:         sig("setitimer", "int", "ptr", "ptr"),
+	unix.SYS_CLOCK_NANOSLEEP:   sig("clock_nanosleep", "int", "hex", "ptr", "ptr"),
+	unix.SYS_CLOCK_GETTIME:     sig("clock_gettime", "int", "ptr"),
+	unix.SYS_PIDFD_SEND_SIGNAL: sig("pidfd_send_signal", "fd", "sig", "ptr", "hex"),
 	unix.SYS_UTIMENSAT:         sig("utimensat", "fd", "path", "ptr", "hex"),
 }
 
