@@ -403,6 +403,7 @@ var timeouts = map[string]int{
 	"read": -1, "write": -1, "readv": -1, "writev": -1, "pread64": -1, "pwrite64": -1,
 	"preadv": -1, "pwritev": -1, "preadv2": -1, "pwritev2": -1, "open": -1, "openat": -1,
 	"splice": -1, "tee": -1, "vmsplice": -1, "wait4": -1, "waitid": -1, "rt_sigsuspend": -1, "pause": -1,
+	"flock": -1, "semop": -1, "semtimedop": 3, "msgsnd": -1, "msgrcv": -1, "mq_timedsend": 4, "mq_timedreceive": 4, "io_getevents": 4,
 	"poll": 2, "ppoll": 2, "select": 4, "pselect6": 4, "epoll_wait": 3, "epoll_pwait": 3, "rt_sigtimedwait": 2,
 }
 
