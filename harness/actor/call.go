@@ -67,6 +67,7 @@ type Call struct {
 	total     int64
 	data      []byte
 	note      string // what the trace adds
+	holds     string // the structures of which its data consists
 
 	// Under an interposer.
 	asked    bool

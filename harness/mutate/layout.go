@@ -45,6 +45,14 @@ func layouts(c *call) []layout {
 		if c.args[1] == unix.TIOCINQ {
 			return one(2, field{name: "the count", size: 4})
 		}
+	case "read":
+		if c.holds == "signalfd_siginfo" {
+			return []layout{{arg: 1, stride: 128, count: func(c *call) int { return byResult(c) / 128 }, fields: signalfdSiginfo, alternatives: true}}
+		}
+	case "fcntl":
+		if c.args[1] == unix.F_GETOWN_EX {
+			return one(2, field{name: "the type", size: 4}, field{name: "the pid", off: 4, size: 4})
+		}
 	case "splice":
 		return []layout{
 			{arg: 1, fields: []field{{name: "the input offset", size: 8}}},
@@ -68,18 +76,24 @@ var statxLayout = []field{
 }
 
 var layoutTable = map[string][]layout{
-	"pipe":        one(0, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
-	"pipe2":       one(0, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
-	"socketpair":  one(3, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
-	"wait4":       one(1, field{name: "the wait status", size: 4, toggle: 0x100}),
-	"fstat":       {{arg: 1, fields: statLayout, alternatives: true}},
-	"statx":       {{arg: 4, fields: statxLayout, alternatives: true}},
-	"newfstatat":  {{arg: 2, fields: statLayout, alternatives: true}},
-	"prlimit64":   {{arg: 3, fields: []field{{name: "the soft limit", size: 8}, {name: "the hard limit", off: 8, size: 8}}, alternatives: true}},
-	"epoll_wait":  {{arg: 1, stride: 12, count: byResult, fields: epollEvent}},
-	"epoll_pwait": {{arg: 1, stride: 12, count: byResult, fields: epollEvent}},
-	"poll":        {{arg: 0, stride: 8, count: byArgument(1), fields: pollFD}},
-	"ppoll":       {{arg: 0, stride: 8, count: byArgument(1), fields: pollFD}},
+	"pipe":            one(0, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
+	"pipe2":           one(0, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
+	"socketpair":      one(3, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
+	"wait4":           one(1, field{name: "the wait status", size: 4, toggle: 0x100}),
+	"fstat":           {{arg: 1, fields: statLayout, alternatives: true}},
+	"statx":           {{arg: 4, fields: statxLayout, alternatives: true}},
+	"newfstatat":      {{arg: 2, fields: statLayout, alternatives: true}},
+	"prlimit64":       {{arg: 3, fields: []field{{name: "the soft limit", size: 8}, {name: "the hard limit", off: 8, size: 8}}, alternatives: true}},
+	"epoll_wait":      {{arg: 1, stride: 12, count: byResult, fields: epollEvent}},
+	"epoll_pwait":     {{arg: 1, stride: 12, count: byResult, fields: epollEvent}},
+	"rt_sigtimedwait": {{arg: 1, fields: siginfo, alternatives: true}},
+	"timer_create":    one(2, field{name: "the id", size: 4}),
+	"timer_settime":   {{arg: 3, fields: itimer, alternatives: true}},
+	"timer_gettime":   {{arg: 1, fields: itimer, alternatives: true}},
+	"setitimer":       {{arg: 2, fields: itimer, alternatives: true}},
+	"getitimer":       {{arg: 1, fields: itimer, alternatives: true}},
+	"poll":            {{arg: 0, stride: 8, count: byArgument(1), fields: pollFD}},
+	"ppoll":           {{arg: 0, stride: 8, count: byArgument(1), fields: pollFD}},
 }
 
 var epollEvent = []field{
@@ -92,6 +106,26 @@ var pollFD = []field{
 	{name: "POLLIN", off: 6, size: 2, toggle: unix.POLLIN}, {name: "POLLOUT", off: 6, size: 2, toggle: unix.POLLOUT},
 	{name: "POLLERR", off: 6, size: 2, toggle: unix.POLLERR}, {name: "POLLHUP", off: 6, size: 2, toggle: unix.POLLHUP},
 	{name: "POLLNVAL", off: 6, size: 2, toggle: unix.POLLNVAL},
+}
+
+// The particulars of a signal: which fields there are depends on its cause, and a clause is about one
+// of them.
+var siginfo = []field{
+	{name: "si_signo", size: 4}, {name: "si_code", off: 8, size: 4}, {name: "si_pid, si_timerid or si_band", off: 16, size: 4},
+	{name: "si_uid or si_overrun", off: 20, size: 4}, {name: "si_value, si_status or si_fd", off: 24, size: 4},
+}
+
+var signalfdSiginfo = []field{
+	{name: "ssi_signo", size: 4}, {name: "ssi_code", off: 8, size: 4}, {name: "ssi_pid", off: 12, size: 4}, {name: "ssi_uid", off: 16, size: 4},
+	{name: "ssi_fd", off: 20, size: 4}, {name: "ssi_tid", off: 24, size: 4}, {name: "ssi_band", off: 28, size: 4}, {name: "ssi_overrun", off: 32, size: 4},
+	{name: "ssi_status", off: 40, size: 4}, {name: "ssi_int", off: 44, size: 4}, {name: "ssi_ptr", off: 48, size: 8},
+	{name: "ssi_addr", off: 72, size: 8},
+}
+
+// A timer's nanoseconds run down meanwhile, so that only its seconds say what nobody can take for
+// the passing of time.
+var itimer = []field{
+	{name: "the interval's seconds", size: 8}, {name: "the interval's fraction", off: 8, size: 8}, {name: "the value's seconds", off: 16, size: 8},
 }
 
 // A patch changes a value in memory.

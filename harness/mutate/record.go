@@ -23,6 +23,7 @@ type call struct {
 	kinds      []string
 	repeated   bool
 	clones     bool
+	holds      string          // the structures of which its data consists
 	places     []spec.Location // in the spec's own code, the innermost first
 	setup      bool            // made by the harness as a step of the set-up
 	in         *actor.Outcome  // memory before the call; nil where it was not kept
@@ -142,7 +143,7 @@ func (r *recording) Asked(live *actor.Call) *actor.Lie {
 	name := live.Name()
 	c := &call{
 		name: name, occurrence: len(r.byName[name]) + 1, index: len(r.calls), actor: live.Actor().String(),
-		text: live.Text(), args: slices.Clone(live.Args()), repeated: live.Repeated(), clones: live.Clones(), unended: true, live: live,
+		text: live.Text(), args: slices.Clone(live.Args()), repeated: live.Repeated(), clones: live.Clones(), holds: live.Holds(), unended: true, live: live,
 	}
 	c.places, c.setup = harness.Script()
 	for _, o := range r.calls {

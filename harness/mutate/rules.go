@@ -84,6 +84,10 @@ var rules = []Rule{
 		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool { return makesDescriptor(c) },
 	},
 	{
+		Name: "untold-timer", Why: "the second call makes a timer of which nobody was told, and which stays disarmed",
+		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool { return c.name == "timer_create" && !c.failed() },
+	},
+	{
 		Name: "repeated", Why: "a call that is repeated until it fails can be made once more without a difference",
 		kinds: []Kind{Twice, Argument, Data, Field}, applies: func(_ *recording, c *call) bool { return c.repeated },
 	},
@@ -167,7 +171,7 @@ func set(names ...string) map[string]bool {
 }
 
 var observers = set("fstat", "statx", "stat", "lstat", "newfstatat", "poll", "ppoll", "select", "pselect6", "getpid", "getppid", "gettid",
-	"getpgid", "getsid", "getuid", "geteuid", "rt_sigpending", "capget", "epoll_wait", "epoll_pwait")
+	"getpgid", "getsid", "getuid", "geteuid", "rt_sigpending", "getitimer", "timer_gettime", "timer_getoverrun", "clock_gettime", "capget", "epoll_wait", "epoll_pwait")
 
 // telling says that two calls with the same outcome have done the same.
 func telling(c *call) bool {
@@ -212,6 +216,12 @@ func idempotent(c *call) bool {
 		return true
 	case "lseek":
 		return c.args[2] != unix.SEEK_CUR
+	case "signalfd4":
+		return int32(c.args[0]) != -1
+	case "alarm", "setitimer", "timer_settime": // it starts anew, a moment later
+		return true
+	case "timer_delete": // there is nothing left to be deleted
+		return true
 	case "dup2", "dup3", "close", "umask", "chdir", "fchdir", "unlink", "unlinkat", "mknod", "mknodat", "mkdirat", "epoll_ctl",
 		"ftruncate", "truncate", "rt_sigaction", "rt_sigprocmask", "setsid", "fsync", "fchmodat", "fchownat", "prlimit64", "munmap",
 		"linkat", "symlinkat", "renameat2":
@@ -224,6 +234,8 @@ func makesDescriptor(c *call) bool {
 	switch c.name {
 	case "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd2", "memfd_create", "socket", "socketpair", "fcntl":
 		return true
+	case "signalfd4":
+		return int32(c.args[0]) == -1
 	}
 	return false
 }
@@ -266,6 +278,8 @@ var flagTable = map[string][]flag{
 	"rwf": {
 		{0x1, "RWF_HIPRI"}, {0x2, "RWF_DSYNC"}, {0x4, "RWF_SYNC"}, {0x8, "RWF_NOWAIT"}, {0x10, "RWF_APPEND"}, {0x20, "RWF_NOAPPEND"},
 	},
+	"signalfd":    {{unix.SFD_NONBLOCK, "SFD_NONBLOCK"}, {unix.SFD_CLOEXEC, "SFD_CLOEXEC"}},
+	"timer":       {{unix.TIMER_ABSTIME, "TIMER_ABSTIME"}},
 	"epollcreate": {{unix.EPOLL_CLOEXEC, "EPOLL_CLOEXEC"}},
 	"eventfd":     {{1, "EFD_SEMAPHORE"}, {unix.O_NONBLOCK, "EFD_NONBLOCK"}, {unix.O_CLOEXEC, "EFD_CLOEXEC"}},
 }
@@ -295,5 +309,5 @@ var aliases = map[string][]string{
 	"epoll_wait": {"epoll_pwait"}, "epoll_pwait": {"epoll_wait"}, "mknod": {"mknodat"}, "mkdir": {"mkdirat"}, "unlink": {"unlinkat"},
 	"rename": {"renameat2"}, "link": {"linkat"}, "symlink": {"symlinkat"}, "chmod": {"fchmodat"}, "stat": {"newfstatat"}, "lstat": {"newfstatat"},
 	"fork": {"clone"}, "vfork": {"clone"}, "pipe": {"pipe2"}, "sigaction": {"rt_sigaction"}, "sigprocmask": {"rt_sigprocmask"},
-	"waitpid": {"wait4"}, "dup2": {"dup3"}, "_exit": {"exit_group"}, "exit": {"exit_group"}, "getrlimit": {"prlimit64"}, "setrlimit": {"prlimit64"},
+	"waitpid": {"wait4"}, "sigtimedwait": {"rt_sigtimedwait"}, "sigwaitinfo": {"rt_sigtimedwait"}, "signalfd": {"signalfd4"}, "dup2": {"dup3"}, "_exit": {"exit_group"}, "exit": {"exit_group"}, "getrlimit": {"prlimit64"}, "setrlimit": {"prlimit64"},
 }
