@@ -30,7 +30,8 @@ const (
 type Line struct {
 	Event Event
 	Time  time.Time
-	// Proc is the number of the process among those that run specs side by side, from 1.
+	// Proc is the number of the process among those that run specs side by side, from 1; 0 for the one
+	// that directs them.
 	Proc int
 	// Run is set in a run line, Stop in a stop line, Outcome in a start line (without a verdict)
 	// and in an end line.

@@ -114,6 +114,10 @@ func Local(ctx context.Context, o Options) (report.Results, error) {
 	if err == nil && ctx.Err() == nil {
 		err = d.direct(ctx, alone, 1)
 	}
+	if ctx.Err() != nil {
+		// The workers may have been between two specs, or not even there: only the director knows.
+		d.say(0, func(j *report.Journal) error { return j.Stop(report.Stop{Interrupted: true}) })
+	}
 	infos, infoErr := harness.ClauseInfos(ids)
 	return report.Fold(d.lines, infos), errors.Join(err, infoErr)
 }
@@ -373,19 +377,24 @@ func (w *workerProcess) mourn(o report.Outcome, e end, ctx context.Context) {
 			o.Evidence = &report.Evidence{Message: o.Fault, Trace: strings.Split(strings.TrimSpace(e.words), "\n")}
 		}
 	}
+	w.d.say(w.proc, func(j *report.Journal) error { return j.End(o) })
+}
+
+// say writes a line of the director's own into the journal, about the worker of that number or, with
+// 0, about the run.
+func (d *director) say(proc int, write func(*report.Journal) error) {
 	var text bytes.Buffer
-	j := report.NewJournal(&text, w.proc)
-	if err := j.End(o); err != nil {
+	if err := write(report.NewJournal(&text, proc)); err != nil {
 		return
 	}
-	if w.d.journal != nil {
-		if _, err := w.d.journal.Write(text.Bytes()); err != nil {
+	if d.journal != nil {
+		if _, err := d.journal.Write(text.Bytes()); err != nil {
 			fmt.Fprintln(os.Stderr, "ipcspec: the journal cannot be written:", err)
 		}
 	}
 	if lines, err := report.ReadJournal(&text, "journal"); err == nil {
 		for _, l := range lines {
-			w.d.take(l)
+			d.take(l)
 		}
 	}
 }
