@@ -66,6 +66,7 @@ type Call struct {
 	completed uint64
 	total     int64
 	data      []byte
+	mtype     int64  // of a message that msgrcv has received
 	note      string // what the trace adds
 	holds     string // the structures of which its data consists
 

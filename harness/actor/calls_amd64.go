@@ -16,6 +16,12 @@ const (
 
 	epollSize = 12 // struct epoll_event is packed here
 	epollData = 4
+
+	// struct semid_ds has a spare word behind each time here.
+	semidOtime = 48
+	semidCtime = 64
+	semidNsems = 80
+	semidSize  = 104
 )
 
 var archSignatures = map[uintptr]signature{
