@@ -10,6 +10,15 @@ const (
 	offsetRestorer = 64
 	offsetHandler  = 128
 	offsetLanding  = 192
+	offsetExecuted = 256
 
 	saRestorer = 0x04000000 // SA_RESTORER: the kernel of this architecture insists on it
+
+	// struct ucontext, which is above the return address at a handler's entry.
+	ucontextAtEntry = 8
+	ucStack         = 16
+	ucResult        = 144
+	ucSP            = 160
+	ucPC            = 168
+	ucMask          = 296
 )

@@ -24,6 +24,9 @@ const (
 	semidSize  = 104
 )
 
+// CodeReturn is the machine code that ends what Execute executes.
+var CodeReturn = []byte{0xff, 0xe3} // JMP RBX
+
 var archSignatures = map[uintptr]signature{
 	unix.SYS_PIPE:         sig("pipe", "ptr"),
 	unix.SYS_OPEN:         sig("open", "path", "open", "mode"),

@@ -58,7 +58,7 @@ const (
 	opCopy   = 3 // copy args[2] bytes from args[1] to args[0]
 	opClone  = 4 // clone(args[0..4]); the child goes on in the slot at args[5]
 	opReturn = 5 // leave the parked handler
-	opTrap   = 6 // execute an instruction that traps: args[0] selects it
+	opTrap   = 6 // execute an instruction that traps: args[0] selects it (Trap…), 3 the code at args[1]
 
 	// What a frame is doing, for those who look at it.
 	stateIdle  = 0

@@ -66,6 +66,9 @@ TEXT ·loop(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ $-EFAULT, AX
 	JMP done
 
+	PCALIGN $64 // offsetExecuted
+	JMP done
+
 	PCALIGN $64
 start:
 	// argv[0] carries two bytes: the arena's descriptor and the slot's number, each plus one.
@@ -216,6 +219,8 @@ trap:
 	JEQ breakpoint
 	CMPQ AX, $2
 	JEQ divide
+	CMPQ AX, $3
+	JEQ execute
 	UD2
 breakpoint:
 	INT $3
@@ -226,6 +231,11 @@ divide:
 	XORL CX, CX
 	DIVQ CX
 	JMP done
+execute:
+	// Code of the spec's own, which comes back by a jump to BX with its result in AX.
+	MOVQ (const_frameArgs+8)(R14), AX
+	MOVQ $(const_codeBase+const_offsetExecuted), BX
+	JMP AX
 
 	// A parked handler's frame is left: first the depth, then the answer, so that the Go
 	// process finds the frame below when it looks. RET finds the restorer on the stack.

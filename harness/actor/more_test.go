@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 	"golang.org/x/sys/unix"
 
 	. "github.com/ipcspec/ipcspec/harness/actor"
@@ -294,4 +295,25 @@ func TestSignalStack(t *testing.T) {
 	Expect(a.Fork().Getppid()).To(Return(a.PID()), "a parked actor can fork")
 	a.ReturnFromHandler()
 	Expect(a.Getpid()).To(Return(a.PID()))
+}
+
+func TestTraps(t *testing.T) {
+	perform(t)
+	a := New()
+	for _, c := range []struct {
+		kind   Trap
+		sig    unix.Signal
+		result any
+	}{
+		{TrapIllegal, unix.SIGILL, FailWith(unix.EFAULT)},
+		{TrapBreakpoint, unix.SIGTRAP, Return(0)},
+		{TrapDivide, unix.SIGFPE, FailWith(unix.EFAULT)},
+	} {
+		a.Handle(c.sig, 0)
+		Expect(a.Trap(c.kind)).To(c.result.(types.GomegaMatcher))
+		Expect(a.NextEvent().Signal).To(Equal(c.sig))
+	}
+	code := a.Executable(append([]byte{0xb8, 42, 0, 0, 0}, CodeReturn...)) // MOV EAX, 42
+	Expect(a.Execute(code)).To(Return(42))
+	Expect(New().Trap(TrapIllegal)).To(BeKilledBy(unix.SIGILL))
 }

@@ -94,6 +94,16 @@ var layoutTable = map[string][]layout{
 	"getitimer":       {{arg: 1, fields: itimer, alternatives: true}},
 	"poll":            {{arg: 0, stride: 8, count: byArgument(1), fields: pollFD}},
 	"ppoll":           {{arg: 0, stride: 8, count: byArgument(1), fields: pollFD}},
+
+	"rt_sigaction": {{arg: 2, fields: []field{
+		{name: "sa_handler", size: 8}, {name: "sa_flags", off: 8, size: 8, toggle: 0x40000000}, {name: "sa_mask", off: 24, size: 8, toggle: 1 << 9},
+	}, alternatives: true}},
+	"rt_sigprocmask": one(2, field{name: "SIGUSR1 in the old set", size: 8, toggle: 1 << 9}),
+	"rt_sigpending":  one(0, field{name: "SIGUSR1", size: 8, toggle: 1 << 9}),
+	"sigaltstack": {{arg: 1, fields: []field{
+		{name: "ss_sp", size: 8}, {name: "SS_ONSTACK", off: 8, size: 4, toggle: 1}, {name: "SS_DISABLE", off: 8, size: 4, toggle: 2},
+		{name: "ss_size", off: 16, size: 8},
+	}, alternatives: true}},
 }
 
 var epollEvent = []field{

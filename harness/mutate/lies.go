@@ -371,6 +371,14 @@ func (b *builder) arguments(c *call) {
 		for i := range min(int(c.args[1]), 8) {
 			b.inMemory(c, 0, 8*i+4, []flag{{unix.POLLIN, "POLLIN"}, {unix.POLLOUT, "POLLOUT"}})
 		}
+	case "rt_sigaction":
+		if !c.failed() {
+			b.inMemory(c, 1, 8, dispositionFlags)
+		}
+	case "rt_sigprocmask":
+		if c.args[1] != 0 && !c.failed() {
+			b.add(c, Argument, "was made with another how", with(0, (c.args[0]+1)%3))
+		}
 	}
 }
 
@@ -406,8 +414,11 @@ func (b *builder) inMemory(c *call, arg, off int, flags []flag) {
 		return
 	}
 	p := patch{region: region, off: off, size: 2}
-	if c.name == "epoll_ctl" {
+	switch c.name {
+	case "epoll_ctl":
 		p.size = 4
+	case "rt_sigaction":
+		p.size = 8
 	}
 	if off+p.size > len(c.in.Memory[region]) {
 		return

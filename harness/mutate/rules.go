@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ipcspec/ipcspec/harness/actor"
 )
 
 // A Kind is a sort of lie.
@@ -282,6 +284,13 @@ var flagTable = map[string][]flag{
 	"timer":       {{unix.TIMER_ABSTIME, "TIMER_ABSTIME"}},
 	"epollcreate": {{unix.EPOLL_CLOEXEC, "EPOLL_CLOEXEC"}},
 	"eventfd":     {{1, "EFD_SEMAPHORE"}, {unix.O_NONBLOCK, "EFD_NONBLOCK"}, {unix.O_CLOEXEC, "EFD_CLOEXEC"}},
+}
+
+// dispositionFlags are in the flags of struct sigaction. SA_SIGINFO is none of them, since a handler
+// gets the same arguments without it.
+var dispositionFlags = []flag{
+	{actor.SA_NOCLDSTOP, "SA_NOCLDSTOP"}, {actor.SA_NOCLDWAIT, "SA_NOCLDWAIT"}, {actor.SA_ONSTACK, "SA_ONSTACK"},
+	{actor.SA_RESTART, "SA_RESTART"}, {actor.SA_NODEFER, "SA_NODEFER"}, {actor.SA_RESETHAND, "SA_RESETHAND"},
 }
 
 // neighbours are the errors that an error is easily taken for.
