@@ -288,12 +288,13 @@ func TestSignalStack(t *testing.T) {
 	m.PutUint64(16, uint64(area.Len()))
 	Must(a.Raw(unix.SYS_SIGALTSTACK, m, nil))
 	a.HandleAndPark(unix.SIGUSR1, SA_ONSTACK)
-	a.Begin().Kill(a.PID(), unix.SIGUSR1)
+	kill := a.Begin().Kill(a.PID(), unix.SIGUSR1)
 	e := a.AwaitPark(1)
 	Expect(e.SP).To(And(BeNumerically(">", area.Addr), BeNumerically("<", area.Addr+uint64(area.Len()))))
 	Expect(e.AltStack.SP).To(Equal(area.Addr))
 	Expect(a.Fork().Getppid()).To(Return(a.PID()), "a parked actor can fork")
 	a.ReturnFromHandler()
+	Expect(kill).To(Return(0))
 	Expect(a.Getpid()).To(Return(a.PID()))
 }
 
