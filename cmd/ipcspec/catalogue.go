@@ -7,8 +7,10 @@ import (
 	"github.com/ipcspec/ipcspec/harness/spec"
 
 	// The suites register themselves.
+	_ "github.com/ipcspec/ipcspec/suites/events"
 	_ "github.com/ipcspec/ipcspec/suites/pipes"
 	_ "github.com/ipcspec/ipcspec/suites/signals"
+	_ "github.com/ipcspec/ipcspec/suites/sysv"
 )
 
 // What the commands are about. They are variables so that tests can set them.
