@@ -24,10 +24,38 @@ const expectNone = "none"
 // of files, whose clauses must be in the catalogue. A file called none stands for leaving out what
 // ipcspec brings along. Those of ipcspec's own that are about the clauses of suites that this
 // program does not hold are left alone.
-func Expectations(without bool, files ...string) ([]expect.Entry, error) {
+func Expectations(without bool, names ...string) ([]expect.Entry, error) {
+	files, unread := ReadExpectations(names...)
+	all, err := ExpectationsIn(without || slices.Contains(names, expectNone), files)
+	if err := errors.Join(unread, err); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// ReadExpectations reads files of expectations, without looking at what is in them.
+func ReadExpectations(names ...string) ([]expect.File, error) {
+	var files []expect.File
+	var faults []error
+	for _, name := range names {
+		if name == expectNone {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("the expectations: %w", err))
+			continue
+		}
+		files = append(files, expect.File{Name: name, Text: text})
+	}
+	return files, errors.Join(faults...)
+}
+
+// ExpectationsIn is Expectations for files that have been read.
+func ExpectationsIn(without bool, files []expect.File) ([]expect.Entry, error) {
 	var all []expect.Entry
 	var faults []error
-	if !without && !slices.Contains(files, expectNone) {
+	if !without {
 		own, err := expect.LoadAll("expectations", expectations.Files)
 		all, faults = own, append(faults, err)
 	}
@@ -36,15 +64,7 @@ func Expectations(without bool, files ...string) ([]expect.Entry, error) {
 		return nil, err
 	}
 	for _, file := range files {
-		if file == expectNone {
-			continue
-		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("the expectations: %w", err))
-			continue
-		}
-		more, err := expect.Load(file, text)
+		more, err := expect.Load(file.Name, file.Text)
 		if err == nil {
 			err = expect.Check(more, catalogue)
 		}

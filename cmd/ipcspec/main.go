@@ -12,6 +12,7 @@ import (
 
 	"github.com/ipcspec/ipcspec/harness"
 	"github.com/ipcspec/ipcspec/harness/mutate"
+	"github.com/ipcspec/ipcspec/harness/target"
 )
 
 // Exit codes of every command.
@@ -43,6 +44,9 @@ func main() {
 	}
 	if mutate.InWorker() {
 		os.Exit(mutate.RunWorker())
+	}
+	if target.IsInside() {
+		os.Exit(target.Play())
 	}
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -53,6 +53,13 @@ type Entry struct {
 	Source  strict.Location
 }
 
+// A File is a file of expectations, as far as it has been read: its text may go to where the file
+// is not.
+type File struct {
+	Name string `json:"name"`
+	Text []byte `json:"text"`
+}
+
 // Where says on which targets an entry holds: those for which all its conditions do. The zero Where
 // means everywhere. Of a list one word must be true of the target; an empty one is no condition.
 type Where struct {

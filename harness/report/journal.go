@@ -40,7 +40,7 @@ type Line struct {
 	Outcome *Outcome
 }
 
-// head is what every line begins with. The event comes first: see linePrefix.
+// head is what every line begins with. The event comes first: see LinePrefix.
 type head struct {
 	Event  Event     `json:"event"`
 	Schema int       `json:"schema,omitempty"`
@@ -70,9 +70,9 @@ type (
 	}
 )
 
-// linePrefix begins each line, and stands nowhere else in one: within a string its quotes would be
+// LinePrefix begins each line, and stands nowhere else in one: within a string its quotes would be
 // escaped. So a line is found again after the remains of one whose writer was killed halfway.
-const linePrefix = `{"event":`
+const LinePrefix = `{"event":`
 
 // Journal writes what happens in a run, line by line, each by a single call of Write as soon as it
 // is known, so that whatever ends the run leaves everything up to then on record.
@@ -146,6 +146,34 @@ func (j *Journal) Stop(s Stop) error {
 	return j.write(StopEvent, func(h head) any { return stopLine{h, &s} })
 }
 
+// Copy writes a line of another journal as it is, with its time and its process.
+func (j *Journal) Copy(l Line) error {
+	text, err := l.text()
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.put(text)
+}
+
+// text gives the line as it stands in a journal.
+func (l Line) text() ([]byte, error) {
+	h := head{Event: l.Event, Time: l.Time, Proc: l.Proc}
+	switch o := l.Outcome; l.Event {
+	case RunEvent:
+		h.Schema = Schema
+		return marshal(runLine{h, l.Run}, "")
+	case StartEvent:
+		return marshal(startLine{h, o.Clause, o.Suite, o.Spec, o.Location}, "")
+	case EndEvent:
+		return marshal(endLine{h, o}, "")
+	case StopEvent:
+		return marshal(stopLine{h, l.Stop}, "")
+	}
+	return nil, fmt.Errorf("unknown event %q", l.Event)
+}
+
 // Close closes the journal file, if OpenJournal opened one.
 func (j *Journal) Close() error {
 	j.mu.Lock()
@@ -163,6 +191,11 @@ func (j *Journal) write(event Event, line func(head) any) error {
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
+	return j.put(text)
+}
+
+// put writes a line's text, below the remains of one that could not be written.
+func (j *Journal) put(text []byte) error {
 	if j.torn {
 		text = append([]byte("\n"), text...)
 	}
@@ -242,7 +275,7 @@ func pieces(text []byte) [][]byte {
 	var out [][]byte
 	for len(text) > 0 {
 		next := len(text)
-		if i := bytes.Index(text[1:], []byte(linePrefix)); i >= 0 {
+		if i := bytes.Index(text[1:], []byte(LinePrefix)); i >= 0 {
 			next = i + 1
 		}
 		if piece := bytes.Trim(text[:next], "\x00 \t\r\n"); len(piece) > 0 {
@@ -253,10 +286,19 @@ func pieces(text []byte) [][]byte {
 	return out
 }
 
+// ParseLine reads one line of a journal.
+func ParseLine(text []byte) (Line, error) {
+	line, err := parseLine(bytes.TrimSpace(text))
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("this is not a line of an ipcspec journal: it ends too early")
+	}
+	return line, err
+}
+
 // parseLine reads one line. If it is only the beginning of one, the error is io.ErrUnexpectedEOF.
 func parseLine(text []byte) (Line, error) {
-	n := min(len(text), len(linePrefix))
-	if string(text[:n]) != linePrefix[:n] {
+	n := min(len(text), len(LinePrefix))
+	if string(text[:n]) != LinePrefix[:n] {
 		return Line{}, fmt.Errorf("this is not a line of an ipcspec journal: %.60q", text)
 	}
 	var h head

@@ -277,7 +277,7 @@ func TestJournalAfterAShortWrite(t *testing.T) {
 	}
 	check(t, j.Stop(Stop{}))
 	// What follows begins in a line of its own.
-	if _, second, _ := strings.Cut(w.String(), "\n"); !strings.HasPrefix(second, linePrefix) {
+	if _, second, _ := strings.Cut(w.String(), "\n"); !strings.HasPrefix(second, LinePrefix) {
 		t.Errorf("wrote %q", w.String())
 	}
 }
@@ -362,5 +362,31 @@ func TestJournalReaderFollows(t *testing.T) {
 		if _, err := reader.Next(); err != io.EOF {
 			t.Errorf("at the end: %v", err)
 		}
+	}
+}
+
+func TestCopiedLinesAreTheSame(t *testing.T) {
+	var text, copied bytes.Buffer
+	j := NewJournal(&text, 3)
+	o := Outcome{Clause: "pipe.two-ends", Suite: "pipes", Spec: "a", Verdict: Deviates, Seconds: 0.5, Evidence: &Evidence{Message: "<&>"}}
+	for _, err := range []error{
+		j.Run(Run{Tool: "x", Selected: []string{"pipe.two-ends"}}), j.Start(o), j.End(o), j.Stop(Stop{Interrupted: true, Reason: "^C"}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines, err := ReadJournal(bytes.NewReader(text.Bytes()), "journal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := NewJournal(&copied, 1)
+	for _, l := range lines {
+		if err := other.Copy(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if copied.String() != text.String() {
+		t.Errorf("%s\nis not\n%s", copied.String(), text.String())
 	}
 }

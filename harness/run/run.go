@@ -4,6 +4,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,18 +29,61 @@ import (
 
 // Options say what to run and how.
 type Options struct {
-	Filter       spec.Filter
-	LabelFilter  string // in ginkgo's language, over the labels of specs
-	Procs        int    // workers side by side; 0: as many as CPUs
-	Seed         int64  // of the order of specs; 0: from the clock
-	RandomizeAll bool   // mix all specs, not only their groups
-	TimeoutScale float64
-	Disposable   bool
-	Expect       []string // files of expectations besides those that ipcspec brings along
-	NoExpect     bool     // leave those out
-	Journal      string   // file to keep the journal in; "" for none
-	Command      []string
-	Progress     io.Writer
+	Filter       spec.Filter `json:"filter"`
+	LabelFilter  string      `json:"label_filter"`  // in ginkgo's language, over the labels of specs
+	Procs        int         `json:"procs"`         // workers side by side; 0: as many as CPUs
+	Seed         int64       `json:"seed"`          // of the order of specs; 0: from the clock
+	RandomizeAll bool        `json:"randomize_all"` // mix all specs, not only their groups
+	TimeoutScale float64     `json:"timeout_scale"`
+	Disposable   bool        `json:"disposable"`
+	NoExpect     bool        `json:"no_expect"` // leave out the expectations that ipcspec brings along
+	Command      []string    `json:"command"`
+
+	Expect    []string      `json:"-"`         // files of expectations besides those
+	Expecting []expect.File `json:"expecting"` // such files that have been read
+
+	// Target says where this is. Its kernel's facts are found; only the runtime is taken from here
+	// where nothing gives a hint of one. The zero value is this machine.
+	Target report.Target `json:"target"`
+
+	Journal  string            `json:"-"` // file to keep the journal in; "" for none
+	Tell     func(report.Line) `json:"-"` // is told each line of the journal; one at a time
+	Progress io.Writer         `json:"-"`
+}
+
+// A Plan is what a run is going to do.
+type Plan struct {
+	Clauses []*spec.Clause
+	IDs     []string // theirs
+	Specs   []string // ids again, once a spec
+	Entries []expect.Entry
+}
+
+// Plan finds out what the options ask for. An error says what is wrong with them.
+func (o Options) Plan() (Plan, error) {
+	if problems := harness.Problems(); len(problems) > 0 {
+		return Plan{}, fmt.Errorf("specs and catalogue do not fit each other:\n%s", strings.Join(problems, "\n"))
+	}
+	selected, err := selection(o)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{Clauses: selected}
+	labels := harness.SpecLabels()
+	for _, c := range selected {
+		p.IDs = append(p.IDs, c.ID)
+		for _, of := range labels[c.ID] { // a clause that has no spec is untested
+			if o.matches(of) {
+				p.Specs = append(p.Specs, c.ID)
+			}
+		}
+	}
+	if len(o.Expecting) > 0 {
+		p.Entries, err = harness.ExpectationsIn(o.NoExpect, o.Expecting)
+	} else {
+		p.Entries, err = harness.Expectations(o.NoExpect, o.Expect...)
+	}
+	return p, err
 }
 
 // maxReplacements bounds how many workers may die in one run before it is given up.
@@ -52,32 +96,19 @@ func Local(ctx context.Context, o Options) (report.Results, error) {
 		o.Seed = time.Now().Unix()
 	}
 	facts := kernel.Gather()
+	facts.Runtime = cmp.Or(facts.Runtime, o.Target.Kernel.Runtime)
 	if o.Procs == 0 {
 		o.Procs = facts.CPUs
 	}
-	if problems := harness.Problems(); len(problems) > 0 {
-		return report.Results{}, fmt.Errorf("specs and catalogue do not fit each other:\n%s", strings.Join(problems, "\n"))
-	}
-	selected, err := selection(o)
+	plan, err := o.Plan()
 	if err != nil {
 		return report.Results{}, err
 	}
-	var ids, specs []string // a clause that has no spec is untested
+	selected := plan.Clauses
+	target := o.Target
+	target.Kind, target.Kernel = cmp.Or(target.Kind, "local"), facts
+	expected := expect.Apply(plan.Entries, target, selected)
 	labels := harness.SpecLabels()
-	for _, c := range selected {
-		ids = append(ids, c.ID)
-		for _, of := range labels[c.ID] {
-			if o.matches(of) {
-				specs = append(specs, c.ID)
-			}
-		}
-	}
-	target := report.Target{Kind: "local", Kernel: facts}
-	entries, err := harness.Expectations(o.NoExpect, o.Expect...)
-	if err != nil {
-		return report.Results{}, err
-	}
-	expected := expect.Apply(entries, target, selected)
 	for id, e := range expected {
 		e.Specs = len(labels[id])
 		expected[id] = e
@@ -91,9 +122,9 @@ func Local(ctx context.Context, o Options) (report.Results, error) {
 				Command: o.Command, Selection: o.words(), Seed: o.Seed, Procs: o.Procs,
 				TimeoutScale: o.TimeoutScale, Disposable: o.Disposable,
 			},
-			Suites: suitesOf(selected), Selected: specs, Expected: expected,
+			Suites: suitesOf(selected), Selected: plan.Specs, Expected: expected,
 		},
-		progress: report.NewProgress(o.Progress, len(ids)),
+		progress: report.NewProgress(o.Progress, len(plan.IDs)),
 		silence:  time.Duration(120 * float64(time.Second) * max(o.TimeoutScale, 1)),
 	}
 	defer d.progress.Close()
@@ -118,7 +149,7 @@ func Local(ctx context.Context, o Options) (report.Results, error) {
 		// The workers may have been between two specs, or not even there: only the director knows.
 		d.say(0, func(j *report.Journal) error { return j.Stop(report.Stop{Interrupted: true}) })
 	}
-	infos, infoErr := harness.ClauseInfos(ids)
+	infos, infoErr := harness.ClauseInfos(plan.IDs)
 	return report.Fold(d.lines, infos), errors.Join(err, infoErr)
 }
 
@@ -261,6 +292,9 @@ func (d *director) keepWorking(ctx context.Context, clauses []string, proc int) 
 func (d *director) take(l report.Line) {
 	d.mu.Lock()
 	d.lines = append(d.lines, l)
+	if d.options.Tell != nil {
+		d.options.Tell(l)
+	}
 	d.mu.Unlock()
 	d.progress.Line(l)
 }
