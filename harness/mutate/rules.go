@@ -82,6 +82,11 @@ var rules = []Rule{
 		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool { return idempotent(c) },
 	},
 	{
+		Name: "coalesces", Why: "a standard signal that is sent again is one with the first, unless that was handled in between, which is a matter of time",
+		kinds: []Kind{Twice},
+		applies: func(_ *recording, c *call) bool { at, ok := sends[c.name]; return ok && c.args[at] < 32 },
+	},
+	{
 		Name: "untold-descriptor", Why: "the second call leaves a descriptor of which nobody was told",
 		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool { return makesDescriptor(c) },
 	},
@@ -164,6 +169,11 @@ var isolates = set("unshare", "setns", "mount", "umount2", "chroot", "pivot_root
 var transfers = set("read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2",
 	"splice", "tee", "vmsplice", "sendfile")
 
+// sends are the calls that send a signal, and which of their arguments that is.
+var sends = map[string]int{
+	"kill": 1, "tkill": 1, "tgkill": 2, "rt_sigqueueinfo": 1, "rt_tgsigqueueinfo": 2, "pidfd_send_signal": 1,
+}
+
 func set(names ...string) map[string]bool {
 	m := map[string]bool{}
 	for _, name := range names {
@@ -194,6 +204,8 @@ func onlyLooks(c *call) bool {
 		return false
 	}
 	switch c.name {
+	case "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal":
+		return c.args[sends[c.name]] == 0 // the null signal
 	case "fcntl":
 		switch c.args[1] {
 		case unix.F_GETFD, unix.F_GETFL, unix.F_GETPIPE_SZ, unix.F_GETOWN, unix.F_GETSIG, unix.F_GETOWN_EX, unix.F_GETLK, unix.F_GET_SEALS:
@@ -234,7 +246,7 @@ func idempotent(c *call) bool {
 
 func makesDescriptor(c *call) bool {
 	switch c.name {
-	case "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd2", "memfd_create", "socket", "socketpair", "fcntl":
+	case "pidfd_open", "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd2", "memfd_create", "socket", "socketpair", "fcntl":
 		return true
 	case "signalfd4":
 		return int32(c.args[0]) == -1
