@@ -271,8 +271,12 @@ func TryNamespaces(flags int) (why string) {
 	held := stage
 	attempt := &trial{held: held}
 	stage = attempt
+	first := len(troupe.actors) == 0
 	defer func() {
 		stage = held
+		if first {
+			EndAll() // so that the spec's actors have the same names when nothing had to be tried
+		}
 		if r := recover(); r != nil {
 			if r != attempt {
 				panic(r)

@@ -95,8 +95,8 @@ var signatures = map[uintptr]signature{
 	unix.SYS_EXECVE:            sig("execve", "path", "ptr", "ptr"),
 	unix.SYS_EXIT:              sig("exit", "int"),
 	unix.SYS_EXIT_GROUP:        sig("exit_group", "int"),
-	unix.SYS_WAIT4:             sig("wait4", "pid", "ptr", "hex", "ptr"),
-	unix.SYS_WAITID:            sig("waitid", "int", "pid", "ptr", "hex", "ptr"),
+	unix.SYS_WAIT4:             sig("wait4", "pid", "ptr", "wait", "ptr"),
+	unix.SYS_WAITID:            sig("waitid", "idtype", "pid", "ptr", "wait", "ptr"),
 	unix.SYS_MMAP:              sig("mmap", "ptr", "size", "hex", "hex", "fd", "off"),
 	unix.SYS_MUNMAP:            sig("munmap", "ptr", "size"),
 	unix.SYS_MPROTECT:          sig("mprotect", "ptr", "size", "hex"),
@@ -120,7 +120,7 @@ var signatures = map[uintptr]signature{
 	unix.SYS_INOTIFY_INIT1:     sig("inotify_init1", "hex"),
 	unix.SYS_KEYCTL:            sig("keyctl", "int", "hex", "hex", "hex", "hex"),
 	unix.SYS_LISTEN:            sig("listen", "fd", "int"),
-	unix.SYS_PIDFD_OPEN:        sig("pidfd_open", "pid", "hex"),
+	unix.SYS_PIDFD_OPEN:        sig("pidfd_open", "pid", "pidfd"),
 	unix.SYS_RECVFROM:          sig("recvfrom", "fd", "out", "size", "hex", "ptr", "ptr"),
 	unix.SYS_SCHED_GETAFFINITY: sig("sched_getaffinity", "pid", "size", "ptr"),
 	unix.SYS_SCHED_SETAFFINITY: sig("sched_setaffinity", "pid", "size", "ptr"),
@@ -139,7 +139,7 @@ var signatures = map[uintptr]signature{
 	unix.SYS_SETITIMER:         sig("setitimer", "itimer", "ptr", "ptr"),
 	unix.SYS_CLOCK_NANOSLEEP:   sig("clock_nanosleep", "clock", "timer", "ptr", "ptr"),
 	unix.SYS_CLOCK_GETTIME:     sig("clock_gettime", "clock", "ptr"),
-	unix.SYS_PIDFD_SEND_SIGNAL: sig("pidfd_send_signal", "fd", "sig", "ptr", "hex"),
+	unix.SYS_PIDFD_SEND_SIGNAL: sig("pidfd_send_signal", "fd", "sig", "ptr", "pidfdsignal"),
 	unix.SYS_UTIMENSAT:         sig("utimensat", "fd", "path", "ptr", "hex"),
 
 	unix.SYS_ACCEPT:          sig("accept", "fd", "ptr", "ptr"),
@@ -255,6 +255,17 @@ var flagSets = map[string]flagSet{
 	"rlimit": {mask: ^uint64(0), values: map[uint64]string{
 		unix.RLIMIT_NOFILE: "RLIMIT_NOFILE", unix.RLIMIT_FSIZE: "RLIMIT_FSIZE", unix.RLIMIT_CORE: "RLIMIT_CORE",
 		unix.RLIMIT_SIGPENDING: "RLIMIT_SIGPENDING",
+	}},
+	"wait": {bits: []flag{
+		{unix.WNOHANG, "WNOHANG"}, {unix.WUNTRACED, "WUNTRACED"}, {unix.WEXITED, "WEXITED"}, {unix.WCONTINUED, "WCONTINUED"},
+		{unix.WNOWAIT, "WNOWAIT"}, {unix.WNOTHREAD, "__WNOTHREAD"}, {unix.WALL, "__WALL"}, {unix.WCLONE, "__WCLONE"},
+	}},
+	"idtype": {mask: ^uint64(0), values: map[uint64]string{
+		unix.P_ALL: "P_ALL", unix.P_PID: "P_PID", unix.P_PGID: "P_PGID", unix.P_PIDFD: "P_PIDFD",
+	}},
+	"pidfd": {bits: []flag{{unix.PIDFD_NONBLOCK, "PIDFD_NONBLOCK"}, {unix.PIDFD_THREAD, "PIDFD_THREAD"}}},
+	"pidfdsignal": {bits: []flag{
+		{unix.PIDFD_SIGNAL_THREAD, "PIDFD_SIGNAL_THREAD"}, {unix.PIDFD_SIGNAL_THREAD_GROUP, "PIDFD_SIGNAL_THREAD_GROUP"}, {unix.PIDFD_SIGNAL_PROCESS_GROUP, "PIDFD_SIGNAL_PROCESS_GROUP"},
 	}},
 	"clone": {
 		mask:   0xff,

@@ -41,6 +41,10 @@ func one(arg int, fields ...field) []layout { return []layout{{arg: arg, fields:
 
 func layouts(c *call) []layout {
 	switch c.name {
+	case "prctl":
+		if c.args[0] == unix.PR_GET_PDEATHSIG || c.args[0] == unix.PR_GET_CHILD_SUBREAPER {
+			return one(1, field{name: "the setting", size: 4})
+		}
 	case "ioctl":
 		if c.args[1] == unix.TIOCINQ {
 			return one(2, field{name: "the count", size: 4})
@@ -79,7 +83,8 @@ var layoutTable = map[string][]layout{
 	"pipe":            one(0, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
 	"pipe2":           one(0, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
 	"socketpair":      one(3, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
-	"wait4":           one(1, field{name: "the wait status", size: 4, toggle: 0x100}),
+	"wait4":           {{arg: 1, fields: waitStatus}, {arg: 3, fields: rusage, alternatives: true}},
+	"waitid":          {{arg: 2, fields: childSiginfo}, {arg: 4, fields: rusage, alternatives: true}},
 	"fstat":           {{arg: 1, fields: statLayout, alternatives: true}},
 	"statx":           {{arg: 4, fields: statxLayout, alternatives: true}},
 	"newfstatat":      {{arg: 2, fields: statLayout, alternatives: true}},
@@ -124,6 +129,16 @@ var siginfo = []field{
 	{name: "si_signo", size: 4}, {name: "si_code", off: 8, size: 4}, {name: "si_pid, si_timerid or si_band", off: 16, size: 4},
 	{name: "si_uid or si_overrun", off: 20, size: 4}, {name: "si_value, si_status or si_fd", off: 24, size: 4},
 }
+
+var waitStatus = []field{{name: "the wait status", size: 4, toggle: 0x100}}
+
+// What waitid tells of a child.
+var childSiginfo = []field{
+	{name: "si_signo", size: 4}, {name: "si_code", off: 8, size: 4}, {name: "si_pid", off: 16, size: 4},
+	{name: "si_uid", off: 20, size: 4}, {name: "si_status", off: 24, size: 4},
+}
+
+var rusage = []field{{name: "ru_utime", size: 8}, {name: "ru_maxrss", off: 32, size: 8}, {name: "ru_nvcsw", off: 128, size: 8}}
 
 var signalfdSiginfo = []field{
 	{name: "ssi_signo", size: 4}, {name: "ssi_code", off: 8, size: 4}, {name: "ssi_pid", off: 12, size: 4}, {name: "ssi_uid", off: 16, size: 4},

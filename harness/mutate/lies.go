@@ -242,8 +242,10 @@ func (b *builder) twice(c *call) {
 	m := b.add(c, Twice, "was made twice", noLie)
 	m.liar = func() *liar {
 		l := &liar{name: c.name, occurrence: c.occurrence}
-		takes := transfers[c.name] || c.name == "rt_sigtimedwait"
-		l.lie = &actor.Lie{Twice: true, Second: func(result int64) { l.told = result > 0 || result == -int64(unix.EPIPE) || !takes }}
+		takes := transfers[c.name] || c.name == "rt_sigtimedwait" || c.name == "wait4"
+		l.lie = &actor.Lie{Twice: true, Second: func(result int64) {
+			l.told = result > 0 || result == -int64(unix.EPIPE) || !takes && (c.name != "waitid" || result == 0)
+		}}
 		return l
 	}
 }

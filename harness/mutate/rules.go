@@ -50,7 +50,7 @@ var rules = []Rule{
 	},
 	{
 		Name: "isolation", Why: "the call keeps the spec apart from the rest of the machine, which a spec that goes on without it might change",
-		kinds: []Kind{Omit, Flag, Argument, Success}, applies: func(_ *recording, c *call) bool { return isolates[c.name] },
+		kinds: []Kind{Omit, Flag, Argument, Success}, applies: func(_ *recording, c *call) bool { return isolates[c.name] && !harmlessOption(c) },
 	},
 	{
 		Name: "exec", Why: "after an execve there is no call that could tell a result; the lies that remain are that it did nothing and that flags of descriptors were ignored",
@@ -83,7 +83,7 @@ var rules = []Rule{
 	},
 	{
 		Name: "coalesces", Why: "a standard signal that is sent again is one with the first, unless that was handled in between, which is a matter of time",
-		kinds: []Kind{Twice},
+		kinds:   []Kind{Twice},
 		applies: func(_ *recording, c *call) bool { at, ok := sends[c.name]; return ok && c.args[at] < 32 },
 	},
 	{
@@ -169,6 +169,18 @@ var isolates = set("unshare", "setns", "mount", "umount2", "chroot", "pivot_root
 var transfers = set("read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2",
 	"splice", "tee", "vmsplice", "sendfile")
 
+// harmlessOption says that a prctl is about the calling process and its children alone.
+func harmlessOption(c *call) bool {
+	if c.name != "prctl" {
+		return false
+	}
+	switch c.args[0] {
+	case unix.PR_SET_PDEATHSIG, unix.PR_GET_PDEATHSIG, unix.PR_SET_CHILD_SUBREAPER, unix.PR_GET_CHILD_SUBREAPER:
+		return true
+	}
+	return false
+}
+
 // sends are the calls that send a signal, and which of their arguments that is.
 var sends = map[string]int{
 	"kill": 1, "tkill": 1, "tgkill": 2, "rt_sigqueueinfo": 1, "rt_tgsigqueueinfo": 2, "pidfd_send_signal": 1,
@@ -204,6 +216,12 @@ func onlyLooks(c *call) bool {
 		return false
 	}
 	switch c.name {
+	case "prctl":
+		return c.args[0] == unix.PR_GET_PDEATHSIG || c.args[0] == unix.PR_GET_CHILD_SUBREAPER
+	case "wait4":
+		return c.out != nil && c.out.Result == 0
+	case "waitid":
+		return c.args[3]&unix.WNOWAIT != 0
 	case "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal":
 		return c.args[sends[c.name]] == 0 // the null signal
 	case "fcntl":
@@ -222,6 +240,8 @@ func onlyLooks(c *call) bool {
 
 func idempotent(c *call) bool {
 	switch c.name {
+	case "prctl":
+		return harmlessOption(c)
 	case "fcntl":
 		switch c.args[1] {
 		case unix.F_DUPFD, unix.F_DUPFD_CLOEXEC:
@@ -292,8 +312,14 @@ var flagTable = map[string][]flag{
 	"rwf": {
 		{0x1, "RWF_HIPRI"}, {0x2, "RWF_DSYNC"}, {0x4, "RWF_SYNC"}, {0x8, "RWF_NOWAIT"}, {0x10, "RWF_APPEND"}, {0x20, "RWF_NOAPPEND"},
 	},
-	"signalfd":    {{unix.SFD_NONBLOCK, "SFD_NONBLOCK"}, {unix.SFD_CLOEXEC, "SFD_CLOEXEC"}},
-	"timer":       {{unix.TIMER_ABSTIME, "TIMER_ABSTIME"}},
+	"signalfd": {{unix.SFD_NONBLOCK, "SFD_NONBLOCK"}, {unix.SFD_CLOEXEC, "SFD_CLOEXEC"}},
+	"timer":    {{unix.TIMER_ABSTIME, "TIMER_ABSTIME"}},
+	"wait": {
+		{unix.WNOHANG, "WNOHANG"}, {unix.WUNTRACED, "WUNTRACED"}, {unix.WEXITED, "WEXITED"}, {unix.WCONTINUED, "WCONTINUED"}, {unix.WNOWAIT, "WNOWAIT"},
+		{unix.WNOTHREAD, "__WNOTHREAD"}, {unix.WALL, "__WALL"}, {unix.WCLONE, "__WCLONE"},
+	},
+	"pidfd":       {{unix.PIDFD_NONBLOCK, "PIDFD_NONBLOCK"}, {unix.PIDFD_THREAD, "PIDFD_THREAD"}},
+	"pidfdsignal": {{unix.PIDFD_SIGNAL_THREAD, "PIDFD_SIGNAL_THREAD"}, {unix.PIDFD_SIGNAL_THREAD_GROUP, "PIDFD_SIGNAL_THREAD_GROUP"}, {unix.PIDFD_SIGNAL_PROCESS_GROUP, "PIDFD_SIGNAL_PROCESS_GROUP"}},
 	"epollcreate": {{unix.EPOLL_CLOEXEC, "EPOLL_CLOEXEC"}},
 	"eventfd":     {{1, "EFD_SEMAPHORE"}, {unix.O_NONBLOCK, "EFD_NONBLOCK"}, {unix.O_CLOEXEC, "EFD_CLOEXEC"}},
 }

@@ -86,7 +86,9 @@ var _ = Describe("kill", func() {
 		for sig := unix.Signal(1); sig <= lastSignal; sig++ {
 			switch sig {
 			case unix.SIGKILL:
-				Expect(sender.Kill(actor.New().PID(), sig)).To(Return(0))
+				victim := actor.New()
+				Expect(sender.Kill(victim.PID(), sig)).To(Return(0))
+				Expect(victim).To(BeKilledBy(sig))
 			case unix.SIGSTOP:
 				stopped := actor.New()
 				Expect(sender.Kill(stopped.PID(), sig)).To(Return(0))
@@ -147,7 +149,8 @@ var _ = Describe("kill", func() {
 		sender := actor.New()
 
 		Expect(sender.Kill(a.PID(), unix.SIGUSR1)).To(Return(0))
-		info := a.NextEvent().Info
+		expectKills(a, unix.SIGUSR1)
+		info := a.Events()[0].Info
 		Expect(info.Signo()).To(Equal(unix.SIGUSR1))
 		Expect(info.Code()).To(Equal(actor.SI_USER))
 		Expect(info.PID()).To(Equal(sender.PID()))
