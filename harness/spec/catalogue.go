@@ -34,7 +34,7 @@ func newCatalogue(index *Index) *Catalogue {
 // LoadAll reads the catalogues of all suites, given by name, and joins them. It finds all that
 // Load, Join and CheckReferences find, in one error with one line a fault.
 func LoadAll(suites map[string]fs.FS) (*Catalogue, error) {
-	return loadAll(ManPages(), suites)
+	return loadAll(Statements(), suites)
 }
 
 func loadAll(index *Index, suites map[string]fs.FS) (*Catalogue, error) {
@@ -70,7 +70,7 @@ func lines(err error) []string {
 // and a clause that is not documented; the error has one line a fault. References to clauses are
 // CheckReferences' business, since they may go to a suite that is not here.
 func Join(parts ...*Catalogue) (*Catalogue, error) {
-	all, faults := join(ManPages(), parts)
+	all, faults := join(Statements(), parts)
 	return all, faults.Err()
 }
 

@@ -69,7 +69,7 @@ func (c *Catalogue) WriteClause(w io.Writer, clause *Clause, checks []Location) 
 	}
 	fmt.Fprintf(out, "%s\n%s\n\n", clause.ID, indent(clause.Text))
 	fact("suite", clause.Suite)
-	fact("page", PageTitle(clause.Page)+", "+Edition)
+	fact("page", PageTitle(clause.Page)+", "+c.index.Edition(clause.Page))
 	fact("level", string(clause.Level))
 	fact("subjects", strings.Join(clause.Subjects, ", "))
 	fact("since", versionText(clause.Since))

@@ -48,7 +48,7 @@ var capabilities = strings.Fields(`
 // The catalogue is given even with an error and holds what could be read, so that LoadAll finds the
 // faults that lie between files in the same go. It must not be used for anything else then.
 func Load(suite string, fsys fs.FS) (*Catalogue, error) {
-	return load(ManPages(), suite, fsys)
+	return load(Statements(), suite, fsys)
 }
 
 func load(index *Index, suite string, fsys fs.FS) (*Catalogue, error) {
@@ -106,9 +106,9 @@ func (r *pageReader) read(text []byte) *Page {
 		page.Name = r.pageName(n)
 		r.page = page.Name
 	}
-	if n := r.Required(root, keys, "edition", "the file", "write edition: "+Edition); n != nil {
-		if edition := r.Text(n, "edition"); edition != "" && edition != Edition {
-			r.Fault(n, "edition %q is not the one that statements come from: review the page against %s and write that", edition, Edition)
+	if n := r.Required(root, keys, "edition", "the file", "write edition: "+r.index.Edition(r.page)); n != nil {
+		if edition := r.Text(n, "edition"); edition != "" && edition != r.index.Edition(r.page) {
+			r.Fault(n, "edition %q is not the one that statements come from: review the page against %s and write that", edition, r.index.Edition(r.page))
 		}
 	}
 	if keys["clauses"] == nil && keys["dispositions"] == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +16,10 @@ import (
 
 // Edition is the edition of the Linux manual pages that the statements come from.
 const Edition = "man-pages 6.20"
+
+// OwnEdition is the edition of the pages that are part of this repository: of the things that it has
+// itself, such as /dev/channel.
+const OwnEdition = "ipcspec"
 
 // Class is what kind of sentence a statement is. It was found by a heuristic: normative statements
 // must be cited or disposed of, the others may be.
@@ -51,14 +56,23 @@ type Index struct {
 	statements []*Statement
 	byID       map[string]*Statement
 	byPage     map[string][]*Statement
+	own        map[string]bool // pages of OwnEdition
 }
 
 // go generate needs the path of the full list of statements in $STATEMENTS.
 //
 //go:generate go run ./internal/genindex -o statements-6.20.tsv $STATEMENTS
 
+// The texts of the repository's own pages are there in the repository, too.
+//
+//go:generate go run ./internal/genpage -suite chardev -o ../../modules/channel/statements.tsv ../../modules/channel/channel.4
+//go:generate go run ./internal/genindex -o statements-ipcspec.tsv ../../modules/channel/statements.tsv
+
 //go:embed statements-6.20.tsv
 var manPages []byte
+
+//go:embed statements-ipcspec.tsv
+var ownPages []byte
 
 // ManPages gives the statements of Edition. It panics if the index that was compiled in is
 // malformed, which a test excludes.
@@ -69,6 +83,30 @@ var ManPages = sync.OnceValue(func() *Index {
 	}
 	return index
 })
+
+// Statements gives the statements of all editions.
+var Statements = sync.OnceValue(func() *Index {
+	own, err := ReadIndex(bytes.NewReader(ownPages))
+	if err != nil {
+		panic(fmt.Sprintf("statements-ipcspec.tsv: %v", err))
+	}
+	all := &Index{statements: slices.Concat(ManPages().statements, own.statements), own: map[string]bool{}}
+	all.byID, all.byPage = maps.Clone(ManPages().byID), maps.Clone(ManPages().byPage)
+	maps.Copy(all.byID, own.byID)
+	maps.Copy(all.byPage, own.byPage)
+	for page := range own.byPage {
+		all.own[page] = true
+	}
+	return all
+})
+
+// Edition gives the edition of a page, named as in pipe.7.
+func (x *Index) Edition(page string) string {
+	if x.own[page] {
+		return OwnEdition
+	}
+	return Edition
+}
 
 // IndexColumns is the first line of an index. The page is the id up to its first colon.
 const IndexColumns = "suite\tid\tclass\tsection\tlabel"

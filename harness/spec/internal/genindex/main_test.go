@@ -120,3 +120,22 @@ func TestRun(t *testing.T) {
 		t.Errorf("a failed run changed the index to %s, %v", got, err)
 	}
 }
+
+// The index of the repository's own pages is that of their list.
+func TestOwnIndexIsUpToDate(t *testing.T) {
+	list, err := os.ReadFile("../../../../modules/channel/statements.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	have, err := os.ReadFile("../../statements-ipcspec.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want bytes.Buffer
+	if err := generate(bytes.NewReader(list), &want); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(have, want.Bytes()) {
+		t.Error("statements-ipcspec.tsv is not the index of statements.tsv: run go generate ./harness/spec")
+	}
+}
