@@ -140,7 +140,7 @@ func TestLoadAllAndJoin(t *testing.T) {
 		return file(head + "clauses:\n" + clauseYAML(id, "cites: ["+ManPages().Page("pipe.7")[0].ID+"]"))
 	}
 	c, err := LoadAll(map[string]fs.FS{"pipes": yaml("pipe.x")})
-	if err != nil || ids(c.Clauses()) != "pipe.x" || c.Index() != ManPages() {
+	if err != nil || ids(c.Clauses()) != "pipe.x" || c.Index() != Statements() {
 		t.Errorf("LoadAll gives %s, %v", ids(c.Clauses()), err)
 	}
 	other, err := Load("sysv", yaml("pipe.x"))

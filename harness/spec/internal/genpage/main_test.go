@@ -48,7 +48,7 @@ func TestGenerateFaults(t *testing.T) {
 	for name, c := range map[string]struct{ page, want string }{
 		"no full stop":  {strings.Replace(page, "It is a thing.", "It is a thing", 1), `line 7: .SS in a sentence: "It is a thing"`},
 		"at the end":    {page + "And", `the last sentence has no full stop: "And"`},
-		"unknown macro": {page + ".XX y\n", "line 17: the macro .XX is not known here"},
+		"unknown macro": {page + ".XX y\n", "line 18: the macro .XX is not known here"},
 		"twice":         {strings.Replace(page, ".SS", "It is a thing.\n.SS", 1), `line 7: Description says it twice: "It is a thing."`},
 	} {
 		t.Run(name, func(t *testing.T) {
