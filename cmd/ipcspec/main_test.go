@@ -134,7 +134,7 @@ func TestMisuse(t *testing.T) {
 		"show pipe.lseek-espip":   `no clause "pipe.lseek-espip": did you mean pipe.lseek-espipe?`,
 		"show x.y.z.z.y":          `no clause "x.y.z.z.y"`,
 		"coverage x":              `coverage takes no argument, but got "x"`,
-		"coverage --suite nosuch": `no suite "nosuch": suites are events, `,
+		"coverage --suite nosuch": `no suite "nosuch": suites are chardev, events, `,
 		"version x":               `version takes no argument, but got "x"`,
 	} {
 		t.Run(line, func(t *testing.T) {
