@@ -45,6 +45,7 @@ var archSignatures = map[uintptr]signature{
 	unix.SYS_VFORK:        sig("vfork"),
 	unix.SYS_PAUSE:        sig("pause"),
 	unix.SYS_ALARM:        sig("alarm", "int"),
+	unix.SYS_EVENTFD:      sig("eventfd", "uint"),
 }
 
 // OldPipe is pipe(2) itself, the system call without flags; the descriptors are in Call.FDs.

@@ -3,6 +3,7 @@ package actor
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/onsi/gomega/types"
@@ -110,6 +111,32 @@ func ReturnData[T string | []byte](data T) types.GomegaMatcher {
 		},
 		want: func() string {
 			return fmt.Sprintf("return %d bytes, %s", len(want), quoteBytes(want, len(want)))
+		},
+	}
+}
+
+// ReturnRevents succeeds when a poll or ppoll returns with these revents, one for each descriptor, and
+// with the number of those that are not zero as its result.
+func ReturnRevents(revents ...int16) types.GomegaMatcher {
+	n := 0
+	for _, r := range revents {
+		if r != 0 {
+			n++
+		}
+	}
+	return matcher{
+		match: func(c *Call) (bool, error) {
+			return c.OK() && c.result == int64(n) && slices.Equal(c.Revents(), revents), nil
+		},
+		want: func() string {
+			text := fmt.Sprintf("return %d with revents", n)
+			for i, r := range revents {
+				if i > 0 {
+					text += ","
+				}
+				text += " " + Flags("poll", uint64(uint16(r)))
+			}
+			return text
 		},
 	}
 }

@@ -266,7 +266,7 @@ func idempotent(c *call) bool {
 
 func makesDescriptor(c *call) bool {
 	switch c.name {
-	case "pidfd_open", "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd2", "memfd_create", "socket", "socketpair", "fcntl":
+	case "pidfd_open", "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd", "eventfd2", "memfd_create", "socket", "socketpair", "fcntl":
 		return true
 	case "signalfd4":
 		return int32(c.args[0]) == -1
