@@ -2,6 +2,7 @@ package mutate
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"reflect"
@@ -159,6 +160,8 @@ func unlessSo(c *call, make func() *liar) func() *liar {
 		get = func(a *actor.Actor) (int, int) {
 			return a.Quietly().Lseek(int(c.args[0]), 0, unix.SEEK_CUR).Value(), int(c.out.Result)
 		}
+	case c.name == "rt_sigprocmask" && c.args[1] != 0 && c.in != nil:
+		return unlessSameMask(c.args[0], leavesMask, make)
 	case c.name == "fcntl":
 		fd, arg := int(int32(c.args[0])), int(c.args[2])
 		switch c.args[1] {
@@ -182,6 +185,39 @@ func unlessSo(c *call, make func() *liar) func() *liar {
 		l.lie.Before = func(live *actor.Call) {
 			is, set := get(live.Actor())
 			l.told = is != set
+		}
+		return l
+	}
+}
+
+// leavesMask stands for a how by which the mask stays as it is.
+const leavesMask = ^uint64(0)
+
+// unlessSameMask takes it for no lie that sigprocmask did something else than its how says, where
+// the mask becomes the same.
+func unlessSameMask(how, other uint64, make func() *liar) func() *liar {
+	mask := func(how, was, set uint64) uint64 {
+		switch how {
+		case unix.SIG_BLOCK:
+			return was | set
+		case unix.SIG_UNBLOCK:
+			return was &^ set
+		case unix.SIG_SETMASK:
+			return set
+		}
+		return was
+	}
+	return func() *liar {
+		l := make()
+		l.lie.Before = func(live *actor.Call) {
+			was := live.Actor().Quietly().Sigprocmask(unix.SIG_BLOCK, nil).Word()
+			set := was
+			for _, r := range live.Regions() {
+				if r.Arg == 1 && len(r.Bytes) >= 8 {
+					set = binary.NativeEndian.Uint64(r.Bytes)
+				}
+			}
+			l.told = mask(how, was, set) != mask(other, was, set)
 		}
 		return l
 	}
@@ -379,7 +415,9 @@ func (b *builder) arguments(c *call) {
 		}
 	case "rt_sigprocmask":
 		if c.args[1] != 0 && !c.failed() {
-			b.add(c, Argument, "was made with another how", with(0, (c.args[0]+1)%3))
+			other := (c.args[0] + 1) % 3
+			m := b.add(c, Argument, "was made with another how", with(0, other))
+			m.liar = unlessSameMask(c.args[0], other, m.liar)
 		}
 	}
 }
