@@ -60,8 +60,8 @@ func expectNothing(a *actor.Actor, sigs ...unix.Signal) {
 	Expect(a.Sigtimedwait(sigs, 0)).To(FailWith(unix.EAGAIN))
 }
 
-// expectPending judges the set of signals that are pending for the actor.
-func expectPending(a *actor.Actor, sigs ...unix.Signal) {
+// expectLeft judges the set of signals that are pending for the actor.
+func expectLeft(a *actor.Actor, sigs ...unix.Signal) {
 	GinkgoHelper()
 	Expect(a.PendingSignals()).To(Equal(actor.Mask(sigs...)))
 }
@@ -102,9 +102,9 @@ var _ = Describe("sigwaitinfo", func() {
 		a.Handle(unix.SIGUSR1, 0)
 
 		Must(sender.Kill(a.PID(), unix.SIGUSR1))
-		expectPending(a, unix.SIGUSR1)
+		expectLeft(a, unix.SIGUSR1)
 		Expect(a.Sigtimedwait([]unix.Signal{unix.SIGUSR1}, noTimeout)).To(Accept(unix.SIGUSR1))
-		expectPending(a)
+		expectLeft(a)
 		expectNothing(a, unix.SIGUSR1)
 		a.SetMask()
 		Must(a.Getpid())
@@ -118,9 +118,9 @@ var _ = Describe("sigwaitinfo", func() {
 			Must(sender.Kill(a.PID(), sig))
 		}
 		Expect(a.Sigtimedwait([]unix.Signal{unix.SIGUSR2}, noTimeout)).To(Accept(unix.SIGUSR2))
-		expectPending(a, unix.SIGUSR1, lowRT)
+		expectLeft(a, unix.SIGUSR1, lowRT)
 		Expect(a.Sigtimedwait([]unix.Signal{lowRT}, noTimeout)).To(Accept(lowRT))
-		expectPending(a, unix.SIGUSR1)
+		expectLeft(a, unix.SIGUSR1)
 	})
 
 	Clause("sigwaitinfo.other-signal-does-not-wake", func() {
@@ -131,7 +131,7 @@ var _ = Describe("sigwaitinfo", func() {
 		Expect(wait).To(Block())
 		Must(sender.Kill(a.PID(), unix.SIGUSR1))
 		Expect(wait).To(Accept(unix.SIGUSR1))
-		expectPending(a, unix.SIGUSR2)
+		expectLeft(a, unix.SIGUSR2)
 	})
 
 	Clause("sigwaitinfo.each-signal-of-the-set", func() {
@@ -185,7 +185,7 @@ var _ = Describe("sigwaitinfo", func() {
 		Expect(wait).To(Accept(unix.SIGUSR1))
 		Expect(a.Sigprocmask(unix.SIG_BLOCK, nil).Word()).To(Equal(actor.Mask(unix.SIGUSR1, unix.SIGUSR2)))
 		Must(sender.Kill(a.PID(), unix.SIGUSR1))
-		expectPending(a, unix.SIGUSR1)
+		expectLeft(a, unix.SIGUSR1)
 	})
 
 	Clause("sigwaitinfo.info-of-kill", func() {
@@ -357,7 +357,7 @@ var _ = Describe("sigwaitinfo", func() {
 			} else {
 				Expect(a.Sigtimedwait([]unix.Signal{sig}, noTimeout)).To(Accept(sig))
 			}
-			expectPending(a)
+			expectLeft(a)
 			Must(sender.Kill(a.PID(), lowRT))
 			Expect(a.Sigtimedwait([]unix.Signal{sig, lowRT}, noTimeout)).To(Accept(lowRT))
 		})
@@ -414,8 +414,8 @@ var _ = Describe("sigwaitinfo", func() {
 		Expect(thread.Sigtimedwait([]unix.Signal{unix.SIGUSR1}, noTimeout)).To(Accept(unix.SIGUSR1))
 		Must(sender.Tgkill(a.PID(), a.TID(), unix.SIGUSR1))
 		Expect(wait).To(Accept(unix.SIGUSR1))
-		expectPending(a)
-		expectPending(thread)
+		expectLeft(a)
+		expectLeft(thread)
 	})
 
 	Clause("sigwaitinfo.wakes-the-thread-meant", func() {
@@ -507,7 +507,7 @@ var _ = Describe("sigtimedwait", func() {
 		Must(sender.Kill(a.PID(), unix.SIGUSR2))
 
 		Expect(a.Sigtimedwait([]unix.Signal{unix.SIGUSR1}, 0)).To(FailWith(unix.EAGAIN))
-		expectPending(a, unix.SIGUSR2)
+		expectLeft(a, unix.SIGUSR2)
 	})
 
 	Clause("sigtimedwait.poll-pending", func() {
@@ -548,7 +548,7 @@ var _ = Describe("sigtimedwait", func() {
 		Expect(a.Sigtimedwait([]unix.Signal{unix.SIGUSR1}, 1000)).To(FailWith(unix.EAGAIN))
 		Must(sender.Kill(a.PID(), unix.SIGUSR1))
 		Expect(a.Sigtimedwait([]unix.Signal{unix.SIGUSR1}, 1000)).To(Accept(unix.SIGUSR1))
-		expectPending(a)
+		expectLeft(a)
 		Expect(a.Sigprocmask(unix.SIG_BLOCK, nil).Word()).To(Equal(actor.Mask(unix.SIGUSR1)))
 	})
 
@@ -580,11 +580,11 @@ var _ = Describe("sigtimedwait", func() {
 
 			Must(sender.Kill(a.PID(), unix.SIGUSR1))
 			Expect(wait(invalid.sec, invalid.nsec)).To(FailWith(unix.EINVAL))
-			expectPending(a, unix.SIGUSR1)
+			expectLeft(a, unix.SIGUSR1)
 			Expect(info.Uint32(0)).To(BeZero())
 			Expect(wait(0, 999_999_999)).To(Return(int(unix.SIGUSR1)))
 			Expect(info.Uint32(0)).To(Equal(uint32(unix.SIGUSR1)))
-			expectPending(a)
+			expectLeft(a)
 		})
 	}
 
@@ -597,7 +597,7 @@ var _ = Describe("sigtimedwait", func() {
 		for _, size := range []int{0, 4, 7, 9, 16, 128} {
 			Expect(a.Raw(unix.SYS_RT_SIGTIMEDWAIT, set, actor.Null, actor.Null, size)).To(FailWith(unix.EINVAL))
 		}
-		expectPending(a, unix.SIGUSR1)
+		expectLeft(a, unix.SIGUSR1)
 		Expect(a.Raw(unix.SYS_RT_SIGTIMEDWAIT, set, actor.Null, actor.Null, 8)).To(Return(int(unix.SIGUSR1)))
 	})
 
@@ -609,7 +609,7 @@ var _ = Describe("sigtimedwait", func() {
 		Expect(a.Raw(unix.SYS_RT_SIGTIMEDWAIT, bad, actor.Null, actor.Null, 8)).To(FailWith(unix.EFAULT))
 		Expect(a.Raw(unix.SYS_RT_SIGTIMEDWAIT, actor.Null, actor.Null, actor.Null, 8)).To(FailWith(unix.EFAULT))
 		Expect(a.Raw(unix.SYS_RT_SIGTIMEDWAIT, set, actor.Null, bad, 8)).To(FailWith(unix.EFAULT))
-		expectPending(a, unix.SIGUSR1)
+		expectLeft(a, unix.SIGUSR1)
 		Expect(a.Raw(unix.SYS_RT_SIGTIMEDWAIT, set, bad, actor.Null, 8)).To(FailWith(unix.EFAULT))
 	})
 })
@@ -629,7 +629,7 @@ var _ = Describe("sigwait", func() {
 			Expect(wait).To(Block())
 			Must(sender.Kill(a.PID(), sig))
 			Expect(wait).To(Return(int(sig)))
-			expectPending(a)
+			expectLeft(a)
 		}
 	})
 
@@ -642,7 +642,7 @@ var _ = Describe("sigwait", func() {
 		Expect(wait).To(Block())
 		Must(sender.Kill(a.PID(), unix.SIGUSR1))
 		Expect(wait).To(Return(int(unix.SIGUSR1)))
-		expectPending(a, unix.SIGUSR2)
+		expectLeft(a, unix.SIGUSR2)
 	})
 
 	Clause("sigwait.unblocked-not-pending", func() {
