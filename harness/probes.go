@@ -20,6 +20,14 @@ var probes = map[string]func() bool{
 		a := actor.New(actor.Namespaces(unix.CLONE_NEWNS))
 		return a.Mount("none", actor.TempDir(), "tmpfs", 0, "usrquota").Errno() != unix.EINVAL
 	},
+	// mq_overview(7): without it there is no mq_open, and none of the other calls.
+	"CONFIG_POSIX_MQUEUE": func() bool {
+		return actor.New().Raw(unix.SYS_MQ_UNLINK, "").Errno() != unix.ENOSYS
+	},
+	// io_setup(2): ENOSYS without it.
+	"CONFIG_AIO": func() bool {
+		return actor.New().Raw(unix.SYS_IO_SETUP, 0, nil).Errno() != unix.ENOSYS
+	},
 	// keyctl_watch_key(3) without support for it; without CONFIG_KEYS there is no keyctl at all. No
 	// pipe is given, so that nothing comes to be watched.
 	"CONFIG_KEY_NOTIFICATIONS": func() bool {

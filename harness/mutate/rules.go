@@ -71,6 +71,12 @@ var rules = []Rule{
 		kinds: []Kind{Omit, Twice}, applies: func(_ *recording, c *call) bool { return onlyLooks(c) },
 	},
 	{
+		Name: "only-waits", Why: "the call waits for something and takes nothing of it, so that once more it finds the same; or it takes a child that is not there any more",
+		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool {
+			return c.blocked() && (waiters[c.name] || reapers[c.name] && !c.failed())
+		},
+	},
+	{
 		Name: "nothing-transferred", Why: "the call moved no byte: without it, and with another one, all is as with it",
 		kinds: []Kind{Omit, Twice, Argument},
 		applies: func(_ *recording, c *call) bool {
@@ -197,6 +203,10 @@ func set(names ...string) map[string]bool {
 var observers = set("fstat", "statx", "stat", "lstat", "newfstatat", "poll", "ppoll", "select", "pselect6", "getpid", "getppid", "gettid",
 	"getpgid", "getsid", "getuid", "geteuid", "rt_sigpending", "getitimer", "timer_gettime", "timer_getoverrun", "clock_gettime", "capget", "epoll_wait", "epoll_pwait")
 
+var waiters = set("poll", "ppoll", "select", "pselect6")
+
+var reapers = set("wait4", "waitid")
+
 // telling says that two calls with the same outcome have done the same.
 func telling(c *call) bool {
 	switch c.name {
@@ -231,7 +241,11 @@ func onlyLooks(c *call) bool {
 		}
 		return false
 	case "ioctl":
-		return c.args[1] == unix.TIOCINQ || c.args[1] == unix.TCGETS
+		switch c.args[1] {
+		case unix.TIOCINQ, unix.TCGETS, unix.TIOCGPTN, unix.TIOCGPGRP:
+			return true
+		}
+		return false
 	case "lseek":
 		return c.args[2] == unix.SEEK_CUR && c.args[1] == 0
 	case "rt_sigprocmask", "rt_sigaction", "sigaltstack": // with nothing to set
@@ -261,9 +275,15 @@ func idempotent(c *call) bool {
 		return true
 	case "timer_delete": // there is nothing left to be deleted
 		return true
+	case "ioctl":
+		switch c.args[1] {
+		case unix.TIOCSPTLCK, unix.TIOCSCTTY, unix.TIOCSPGRP, unix.TIOCSWINSZ, unix.TCSETS, unix.TCXONC:
+			return true
+		}
+		return false
 	case "dup2", "dup3", "close", "umask", "chdir", "fchdir", "unlink", "unlinkat", "mknod", "mknodat", "mkdirat", "epoll_ctl",
 		"ftruncate", "truncate", "rt_sigaction", "rt_sigprocmask", "setsid", "fsync", "fchmodat", "fchownat", "prlimit64", "munmap",
-		"linkat", "symlinkat", "renameat2":
+		"linkat", "symlinkat", "renameat2", "flock", "sigaltstack":
 		return true
 	}
 	return false
