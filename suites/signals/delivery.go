@@ -482,3 +482,22 @@ var _ = Describe("Accepting a signal", func() {
 
 // signalfdInfo is the size of struct signalfd_siginfo.
 const signalfdInfo = 128
+
+var _ = Describe("pause", func() {
+	Clause("signal.pause-any-signal", func() {
+		a := actor.New()
+		sender := a.Fork()
+		var caught []unix.Signal
+		for sig := unix.Signal(1); sig <= lastRealTime; sig++ {
+			if sig == unix.SIGKILL || sig == unix.SIGSTOP {
+				continue
+			}
+			a.Handle(sig, 0)
+			sleeping := beginPause(a)
+			Must(sender.Kill(a.PID(), sig))
+			Expect(sleeping).To(FailWith(unix.EINTR))
+			caught = append(caught, sig)
+		}
+		expectCaughtFrom(a, sender, caught...)
+	})
+})
