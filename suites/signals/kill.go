@@ -18,14 +18,23 @@ const (
 	rtSignal   = unix.Signal(40) // one that queues
 )
 
-// expectKills judges that these signals have been sent to an actor with kill so far, and no others.
-// One that was sent before is handled at the latest when the actor comes out of the system call
-// made here.
+// expectSent judges that these signals have been sent to an actor so far, all with the same si_code,
+// and no others. One that was sent before is handled at the latest when the actor comes out of the
+// system call made here.
+func expectSent(a *actor.Actor, code int, sigs ...unix.Signal) {
+	expectSentAt(2, a, code, sigs)
+}
+
+// expectKills is expectSent for signals sent with kill.
 func expectKills(a *actor.Actor, sigs ...unix.Signal) {
+	expectSentAt(2, a, actor.SI_USER, sigs)
+}
+
+func expectSentAt(offset int, a *actor.Actor, code int, sigs []unix.Signal) {
 	Must(a.Getpid())
-	ExpectWithOffset(1, a).To(Catch(sigs...))
+	ExpectWithOffset(offset, a).To(Catch(sigs...))
 	for _, e := range a.Events() {
-		ExpectWithOffset(1, e.Info.Code()).To(Equal(actor.SI_USER))
+		ExpectWithOffset(offset, e.Info.Code()).To(Equal(code))
 	}
 }
 
