@@ -36,6 +36,7 @@ type Actor struct {
 	seen    int // events that NextEvent has returned
 	ended   bool
 	areas   map[string]Mem
+	pidfd   Mem // where the parent's clone has put a pidfd
 	home    int // the descriptor of the arena for the next image, during an Exec
 }
 

@@ -139,6 +139,8 @@ var signatures = map[uintptr]signature{
 	unix.SYS_SETITIMER:         sig("setitimer", "itimer", "ptr", "ptr"),
 	unix.SYS_CLOCK_NANOSLEEP:   sig("clock_nanosleep", "clock", "timer", "ptr", "ptr"),
 	unix.SYS_CLOCK_GETTIME:     sig("clock_gettime", "clock", "ptr"),
+	unix.SYS_PIDFD_GETFD:       sig("pidfd_getfd", "fd", "int", "hex"),
+	unix.SYS_PROCESS_MADVISE:   sig("process_madvise", "fd", "ptr", "int", "int", "hex"),
 	unix.SYS_PIDFD_SEND_SIGNAL: sig("pidfd_send_signal", "fd", "sig", "ptr", "pidfdsignal"),
 	unix.SYS_UTIMENSAT:         sig("utimensat", "fd", "path", "ptr", "hex"),
 
@@ -273,7 +275,7 @@ var flagSets = map[string]flagSet{
 		bits: []flag{
 			{unix.CLONE_VM, "CLONE_VM"}, {unix.CLONE_FS, "CLONE_FS"}, {unix.CLONE_FILES, "CLONE_FILES"}, {unix.CLONE_SIGHAND, "CLONE_SIGHAND"},
 			{unix.CLONE_THREAD, "CLONE_THREAD"}, {unix.CLONE_SYSVSEM, "CLONE_SYSVSEM"}, {unix.CLONE_VFORK, "CLONE_VFORK"}, {unix.CLONE_PARENT, "CLONE_PARENT"},
-			{unix.CLONE_CHILD_CLEARTID, "CLONE_CHILD_CLEARTID"}, {unix.CLONE_NEWNS, "CLONE_NEWNS"}, {unix.CLONE_NEWIPC, "CLONE_NEWIPC"},
+			{unix.CLONE_CHILD_CLEARTID, "CLONE_CHILD_CLEARTID"}, {unix.CLONE_PIDFD, "CLONE_PIDFD"}, {unix.CLONE_NEWNS, "CLONE_NEWNS"}, {unix.CLONE_NEWIPC, "CLONE_NEWIPC"},
 			{unix.CLONE_NEWNET, "CLONE_NEWNET"}, {unix.CLONE_NEWPID, "CLONE_NEWPID"}, {unix.CLONE_NEWUSER, "CLONE_NEWUSER"}, {unix.CLONE_NEWUTS, "CLONE_NEWUTS"},
 		},
 	},

@@ -36,8 +36,13 @@ func (a *Actor) Clone(flags uint64) *Actor {
 		tid = child.slice(slotTID, 4).Addr
 		flags |= unix.CLONE_CHILD_CLEARTID
 	}
+	var pidfd uint64
+	if flags&unix.CLONE_PIDFD != 0 {
+		child.pidfd = a.Alloc(4)
+		pidfd = child.pidfd.Addr
+	}
 	// The last argument is not the kernel's: it is the slot in which the child goes on.
-	call := Caller{a: a}.prepare(unix.SYS_CLONE, flags, stack, 0, tid, 0, child.slice(0, slotSize).Addr)
+	call := Caller{a: a}.prepare(unix.SYS_CLONE, flags, stack, pidfd, tid, 0, child.slice(0, slotSize).Addr)
 	call.op, call.n = opClone, 5
 	hello := word32(child.mem, slotHello)
 	call.post(Caller{a: a, begin: flags&unix.CLONE_VFORK != 0})
@@ -60,6 +65,9 @@ func (a *Actor) Clone(flags uint64) *Actor {
 	enlist(child)
 	return child
 }
+
+// Pidfd returns the descriptor that a Clone with CLONE_PIDFD has left to the parent of the actor.
+func (a *Actor) Pidfd() int { return int(int32(a.pidfd.Uint32(0))) }
 
 // hostID translates the id that clone returned in the actor's PID namespace into this process's.
 func (a *Actor) hostID(call *Call, kind string) int {

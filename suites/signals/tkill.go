@@ -247,6 +247,7 @@ var _ = Describe("tgkill and tkill", func() {
 		for range most {
 			Must(a.Sigtimedwait(actor.Bit(rtSignal), 0))
 		}
+		// Exactly as many as were queued.
 		Expect(a.Sigtimedwait(actor.Bit(rtSignal), 0)).To(FailWith(unix.EAGAIN))
 	})
 
