@@ -18,19 +18,19 @@ const (
 	rtSignal   = unix.Signal(40) // one that queues
 )
 
-// expectSent judges that these signals have been sent to an actor so far, all with the same si_code,
+// expectKillsAs judges that these signals have been sent to an actor so far, all with the same si_code,
 // and no others. One that was sent before is handled at the latest when the actor comes out of the
 // system call made here.
-func expectSent(a *actor.Actor, code int, sigs ...unix.Signal) {
-	expectSentAt(2, a, code, sigs)
+func expectKillsAs(a *actor.Actor, code int, sigs ...unix.Signal) {
+	judgeKills(2, a, code, sigs)
 }
 
-// expectKills is expectSent for signals sent with kill.
+// expectKills is expectKillsAs for signals sent with kill.
 func expectKills(a *actor.Actor, sigs ...unix.Signal) {
-	expectSentAt(2, a, actor.SI_USER, sigs)
+	judgeKills(2, a, actor.SI_USER, sigs)
 }
 
-func expectSentAt(offset int, a *actor.Actor, code int, sigs []unix.Signal) {
+func judgeKills(offset int, a *actor.Actor, code int, sigs []unix.Signal) {
 	Must(a.Getpid())
 	ExpectWithOffset(offset, a).To(Catch(sigs...))
 	for _, e := range a.Events() {

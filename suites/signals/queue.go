@@ -86,7 +86,7 @@ var _ = Describe("sigqueue", func() {
 		a, sender := queueTarget(), actor.New()
 
 		Expect(sender.Sigqueue(a.PID(), unix.SIGUSR1, queuedValue)).To(Return(0))
-		expectSent(a, actor.SI_QUEUE, unix.SIGUSR1)
+		expectKillsAs(a, actor.SI_QUEUE, unix.SIGUSR1)
 		Expect(a.Events()[0].Info.Value()).To(Equal(queuedValue))
 	})
 
@@ -156,7 +156,7 @@ var _ = Describe("sigqueue", func() {
 		for _, sender := range senders {
 			for _, target := range []*actor.Actor{withUserIDs(same, other(), other()), withUserIDs(other(), other(), same)} {
 				Expect(sender.Sigqueue(target.PID(), unix.SIGUSR1, 1)).To(Return(0))
-				expectSent(target, actor.SI_QUEUE, unix.SIGUSR1)
+				expectKillsAs(target, actor.SI_QUEUE, unix.SIGUSR1)
 			}
 			target := withUserIDs(other(), same, other())
 			Expect(sender.Sigqueue(target.PID(), unix.SIGUSR1, 1)).To(FailWith(unix.EPERM))
@@ -170,10 +170,10 @@ var _ = Describe("sigqueue", func() {
 		elsewhere.BecomeUser(FreshUser())
 
 		Expect(sender.Sigqueue(target.PID(), unix.SIGCONT, 1)).To(Return(0))
-		expectSent(target, actor.SI_QUEUE, unix.SIGCONT)
+		expectKillsAs(target, actor.SI_QUEUE, unix.SIGCONT)
 		Expect(sender.Sigqueue(target.PID(), unix.SIGUSR1, 1)).To(FailWith(unix.EPERM))
 		Expect(elsewhere.Sigqueue(target.PID(), unix.SIGCONT, 1)).To(FailWith(unix.EPERM))
-		expectSent(target, actor.SI_QUEUE, unix.SIGCONT)
+		expectKillsAs(target, actor.SI_QUEUE, unix.SIGCONT)
 	})
 
 	Clause("sigqueue.eagain", func() {
@@ -256,7 +256,7 @@ var _ = Describe("rt_sigqueueinfo", func() {
 		for _, given := range []unix.Signal{0, unix.SIGTERM, rtSignal, lastSignal + 1, -1} {
 			Expect(sender.RtSigqueueinfo(a.PID(), rtSignal, actor.Queued(given, actor.SI_QUEUE, 1, 2, 3))).To(Return(0))
 			sent = append(sent, rtSignal)
-			expectSent(a, actor.SI_QUEUE, sent...)
+			expectKillsAs(a, actor.SI_QUEUE, sent...)
 		}
 	})
 
@@ -371,7 +371,7 @@ var _ = Describe("rt_tgsigqueueinfo", func() {
 		for _, given := range []unix.Signal{0, unix.SIGTERM, -1} {
 			Expect(sender.RtTgsigqueueinfo(a.PID(), a.TID(), rtSignal, actor.Queued(given, actor.SI_QUEUE, 1, 2, 3))).To(Return(0))
 			sent = append(sent, rtSignal)
-			expectSent(a, actor.SI_QUEUE, sent...)
+			expectKillsAs(a, actor.SI_QUEUE, sent...)
 		}
 	})
 

@@ -45,11 +45,11 @@ var _ = Describe("tgkill and tkill", func() {
 	Clause("tgkill.that-thread", func() {
 		first, second, third := threads()
 		Expect(first.Tgkill(first.PID(), third.TID(), unix.SIGUSR1)).To(Return(0))
-		expectSent(third, actor.SI_TKILL, unix.SIGUSR1)
+		expectKillsAs(third, actor.SI_TKILL, unix.SIGUSR1)
 		expectNoKills(first, second)
 		Expect(third.Tgkill(first.PID(), first.TID(), unix.SIGUSR2)).To(Return(0))
-		expectSent(first, actor.SI_TKILL, unix.SIGUSR2)
-		expectSent(third, actor.SI_TKILL, unix.SIGUSR1)
+		expectKillsAs(first, actor.SI_TKILL, unix.SIGUSR2)
+		expectKillsAs(third, actor.SI_TKILL, unix.SIGUSR1)
 		expectNoKills(second)
 	})
 
@@ -62,7 +62,7 @@ var _ = Describe("tgkill and tkill", func() {
 		Expect(first.PendingSignals()).To(BeZero())
 		expectNoKills(first, second, third)
 		second.SetMask()
-		expectSent(second, actor.SI_TKILL, unix.SIGUSR1)
+		expectKillsAs(second, actor.SI_TKILL, unix.SIGUSR1)
 		expectNoKills(first, third)
 	})
 
@@ -71,7 +71,7 @@ var _ = Describe("tgkill and tkill", func() {
 		sender := actor.New()
 
 		Expect(sender.Tgkill(first.PID(), second.TID(), unix.SIGUSR1)).To(Return(0))
-		expectSent(second, actor.SI_TKILL, unix.SIGUSR1)
+		expectKillsAs(second, actor.SI_TKILL, unix.SIGUSR1)
 		expectNoKills(first, third)
 	})
 
@@ -81,7 +81,7 @@ var _ = Describe("tgkill and tkill", func() {
 		thread := sender.Thread()
 
 		Expect(thread.Tgkill(second.PID(), second.TID(), unix.SIGUSR1)).To(Return(0))
-		expectSent(second, actor.SI_TKILL, unix.SIGUSR1)
+		expectKillsAs(second, actor.SI_TKILL, unix.SIGUSR1)
 		info := second.Events()[0].Info
 		Expect(info.PID()).To(Equal(sender.PID()))
 		Expect(info.UID()).To(Equal(Must(sender.Getuid())))
@@ -93,8 +93,8 @@ var _ = Describe("tgkill and tkill", func() {
 			Expect(a.Tgkill(a.PID(), a.TID(), unix.SIGUSR1)).To(Return(0))
 			Expect(a.Events()).To(HaveLen(1))
 		}
-		expectSent(first, actor.SI_TKILL, unix.SIGUSR1)
-		expectSent(second, actor.SI_TKILL, unix.SIGUSR1)
+		expectKillsAs(first, actor.SI_TKILL, unix.SIGUSR1)
+		expectKillsAs(second, actor.SI_TKILL, unix.SIGUSR1)
 	})
 
 	Clause("tkill.that-thread", func() {
@@ -102,11 +102,11 @@ var _ = Describe("tgkill and tkill", func() {
 		sender := actor.New()
 
 		Expect(sender.Tkill(second.TID(), unix.SIGUSR1)).To(Return(0))
-		expectSent(second, actor.SI_TKILL, unix.SIGUSR1)
+		expectKillsAs(second, actor.SI_TKILL, unix.SIGUSR1)
 		expectNoKills(first, third)
 		Expect(sender.Tkill(first.TID(), unix.SIGUSR2)).To(Return(0))
-		expectSent(first, actor.SI_TKILL, unix.SIGUSR2)
-		expectSent(second, actor.SI_TKILL, unix.SIGUSR1)
+		expectKillsAs(first, actor.SI_TKILL, unix.SIGUSR2)
+		expectKillsAs(second, actor.SI_TKILL, unix.SIGUSR1)
 		expectNoKills(third)
 	})
 
@@ -115,7 +115,7 @@ var _ = Describe("tgkill and tkill", func() {
 		sender := actor.New()
 
 		Expect(sender.Tkill(second.TID(), unix.SIGUSR1)).To(Return(0))
-		expectSent(second, actor.SI_TKILL, unix.SIGUSR1)
+		expectKillsAs(second, actor.SI_TKILL, unix.SIGUSR1)
 		info := second.Events()[0].Info
 		Expect(info.PID()).To(Equal(sender.PID()))
 		Expect(info.UID()).To(Equal(Must(sender.Getuid())))
@@ -212,12 +212,12 @@ var _ = Describe("tgkill and tkill", func() {
 		sender, target := sameSession()
 
 		Expect(sender.Tgkill(target.PID(), target.TID(), unix.SIGCONT)).To(Return(0))
-		expectSent(target, actor.SI_TKILL, unix.SIGCONT)
+		expectKillsAs(target, actor.SI_TKILL, unix.SIGCONT)
 		Expect(sender.Tkill(target.TID(), unix.SIGCONT)).To(Return(0))
-		expectSent(target, actor.SI_TKILL, unix.SIGCONT, unix.SIGCONT)
+		expectKillsAs(target, actor.SI_TKILL, unix.SIGCONT, unix.SIGCONT)
 		Expect(sender.Tgkill(target.PID(), target.TID(), unix.SIGUSR1)).To(FailWith(unix.EPERM))
 		Expect(sender.Tkill(target.TID(), unix.SIGUSR1)).To(FailWith(unix.EPERM))
-		expectSent(target, actor.SI_TKILL, unix.SIGCONT, unix.SIGCONT)
+		expectKillsAs(target, actor.SI_TKILL, unix.SIGCONT, unix.SIGCONT)
 	})
 
 	Clause("tgkill.eagain-real-time", func() {
@@ -270,7 +270,7 @@ var _ = Describe("pthread_kill", func() {
 		second, third := first.Thread(), first.Thread()
 
 		Expect(second.Tgkill(Must(second.Getpid()), third.TID(), unix.SIGUSR1)).To(Return(0))
-		expectSent(third, actor.SI_TKILL, unix.SIGUSR1)
+		expectKillsAs(third, actor.SI_TKILL, unix.SIGUSR1)
 		expectNoKills(first, second)
 	})
 
@@ -297,7 +297,7 @@ var _ = Describe("pthread_kill", func() {
 		Expect(other).To(Block())
 		Must(first.Write(w, []byte("x")))
 		Expect(other).To(Return(1))
-		expectSent(second, actor.SI_TKILL, unix.SIGUSR1)
+		expectKillsAs(second, actor.SI_TKILL, unix.SIGUSR1)
 	})
 
 	Clause("pthread-kill.null-signal", func() {
