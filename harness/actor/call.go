@@ -344,7 +344,9 @@ func (c *Call) Errno() unix.Errno {
 
 func (c *Call) errno() unix.Errno {
 	if c.wait() == done && c.result < 0 && c.result >= -4095 {
-		return unix.Errno(-c.result)
+		errno := unix.Errno(-c.result)
+		c.mindPolicy(errno)
+		return errno
 	}
 	return 0
 }

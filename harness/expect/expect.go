@@ -10,7 +10,7 @@
 //	      system: linux              # linux | gvisor: whose code answers the calls
 //	      kernel: ">= 5.10, < 6.2"   # also >, <=, =; X.Y stands for every X.Y.Z
 //	      arch: x86_64               # as uname -m prints it
-//	      runtime: docker            # the container engine; none: no hint of one
+//	      runtime: docker            # the container engine, or what ipcspec oci runs; none: no hint of one
 //	      profile: default           # how much the OCI runtime was asked to allow
 //	      user: ordinary             # root | ordinary
 //	    why: one sentence that a kernel developer would accept
@@ -86,7 +86,8 @@ var (
 	verdicts = []string{string(report.Deviates), string(report.Unresolved), string(report.Unsupported)}
 	systems  = []string{"linux", gvisor}
 	users    = []string{root, ordinary}
-	runtimes = []string{none, gvisor, "docker", "podman", "lxc", "systemd-nspawn", "kubernetes", "container"}
+	runtimes = []string{none, gvisor, "docker", "podman", "lxc", "systemd-nspawn", "kubernetes", "container",
+		"runc", "crun", "youki"} // as ipcspec oci names them
 	// What uname -m prints on the architectures that Linux has today.
 	machines = []string{"alpha", "arc", "armv6l", "armv7l", "armv8l", "aarch64", "csky", "i386", "i586", "i686",
 		"loongarch64", "m68k", "microblaze", "mips", "mips64", "nios2", "openrisc", "parisc", "parisc64", "ppc",

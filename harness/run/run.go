@@ -42,8 +42,8 @@ type Options struct {
 	Expect    []string      `json:"-"`         // files of expectations besides those
 	Expecting []expect.File `json:"expecting"` // such files that have been read
 
-	// Target says where this is. Its kernel's facts are found; only the runtime is taken from here
-	// where nothing gives a hint of one. The zero value is this machine.
+	// Target says where this is. Its kernel's facts are found; only the runtime is taken from here,
+	// if it is known. The zero value is this machine.
 	Target report.Target `json:"target"`
 
 	Journal  string            `json:"-"` // file to keep the journal in; "" for none
@@ -96,7 +96,9 @@ func Local(ctx context.Context, o Options) (report.Results, error) {
 		o.Seed = time.Now().Unix()
 	}
 	facts := kernel.Gather()
-	facts.Runtime = cmp.Or(facts.Runtime, o.Target.Kernel.Runtime)
+	if facts.Runtime != "gvisor" { // a kernel of its own, which shows itself
+		facts.Runtime = cmp.Or(o.Target.Kernel.Runtime, facts.Runtime)
+	}
 	if o.Procs == 0 {
 		o.Procs = facts.CPUs
 	}

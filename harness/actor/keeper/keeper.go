@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 )
 
 const env = "IPCSPEC_KEEPER"
@@ -43,12 +44,16 @@ type order struct {
 	Restore string `json:"restore,omitempty"` // a file…
 	Value   string `json:"value,omitempty"`   // …and what to write into it
 	Forget  string `json:"forget,omitempty"`  // a file or folder that is to stay as it is
+
+	Run   []string `json:"run,omitempty"`   // a command to be run…
+	After int      `json:"after,omitempty"` // …when this child of the Go process has ended, or else is killed
 }
 
 func keep(orders io.Reader) {
 	var mark string
 	var folders []string
 	restore := map[string]string{}
+	var run order
 	lines := bufio.NewScanner(orders)
 	for lines.Scan() {
 		var o order
@@ -60,6 +65,8 @@ func keep(orders io.Reader) {
 			mark = o.Mark
 		case o.Remove != "":
 			folders = append(folders, o.Remove)
+		case len(o.Run) > 0:
+			run = o
 		case o.Restore != "":
 			restore[o.Restore] = o.Value
 		case o.Forget != "":
@@ -71,12 +78,42 @@ func keep(orders io.Reader) {
 		for killMarked(mark) {
 		}
 	}
+	if len(run.Run) > 0 {
+		run.run()
+	}
 	for file, value := range restore {
 		_ = os.WriteFile(file, []byte(value), 0) // nobody is left to tell
 	}
 	for _, folder := range folders {
 		_ = removeAll(folder)
 	}
+}
+
+const (
+	afterLimit = 10 * time.Second
+	runLimit   = 20 * time.Second
+)
+
+// run waits for the end of a process that was a child of the Go process, and runs the command.
+func (o order) run() {
+	if o.After > 0 {
+		at := fmt.Sprintf("/proc/%d/stat", o.After)
+		deadline := time.Now().Add(afterLimit)
+		for state, _ := os.ReadFile(at); len(state) > 0 && !bytes.Contains(state, []byte(") Z ")); state, _ = os.ReadFile(at) {
+			if time.Now().After(deadline) {
+				_ = syscall.Kill(o.After, syscall.SIGKILL)
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	cmd, err := os.StartProcess(o.Run[0], o.Run, &os.ProcAttr{Env: []string{"PATH=" + os.Getenv("PATH")}, Dir: "/"})
+	if err != nil {
+		return // nobody is left to tell
+	}
+	limit := time.AfterFunc(runLimit, func() { _ = cmd.Kill() })
+	defer limit.Stop()
+	_, _ = cmd.Wait()
 }
 
 // killMarked kills every process whose command line carries mark, and says whether there was one.
@@ -136,7 +173,7 @@ func Start(mark string) (*Keeper, error) {
 		out = devNull.Fd()
 	}
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"ipcspec-keeper"}, &syscall.ProcAttr{
-		Dir: "/", Env: []string{env + "=1", "GOMAXPROCS=1"}, Files: []uintptr{r.Fd(), out, out},
+		Dir: "/", Env: []string{env + "=1", "GOMAXPROCS=1", "PATH=" + os.Getenv("PATH")}, Files: []uintptr{r.Fd(), out, out},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
@@ -236,6 +273,13 @@ func (k *Keeper) Change(file, value string) (restore func() error, err error) {
 		}
 		return k.tell(order{Forget: file})
 	}, nil
+}
+
+// Run has the keeper run a command in the end, before it removes folders: when the given child of this
+// process has ended, for which it waits a while before it kills it. Another Run takes the place of the
+// first.
+func (k *Keeper) Run(after int, command ...string) error {
+	return k.tell(order{Run: command, After: after})
 }
 
 // Stop has the keeper do its work and waits until it is done.
