@@ -415,6 +415,10 @@ func (b *builder) arguments(c *call) {
 		if !c.failed() {
 			b.inMemory(c, 1, 8, dispositionFlags)
 		}
+	case "sigaltstack":
+		if c.args[0] != 0 && !c.failed() {
+			b.inMemory(c, 0, 8, []flag{{1 << 31, "SS_AUTODISARM"}, {actor.SS_DISABLE, "SS_DISABLE"}})
+		}
 	case "rt_sigprocmask":
 		if c.args[1] != 0 && !c.failed() {
 			other := (c.args[0] + 1) % 3
@@ -457,7 +461,7 @@ func (b *builder) inMemory(c *call, arg, off int, flags []flag) {
 	}
 	p := patch{region: region, off: off, size: 2}
 	switch c.name {
-	case "epoll_ctl":
+	case "epoll_ctl", "sigaltstack":
 		p.size = 4
 	case "rt_sigaction":
 		p.size = 8
