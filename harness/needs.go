@@ -64,6 +64,9 @@ func provide(clause *spec.Clause) {
 			lack("to write the sysctl %s: run as root, with /proc/sys writable", name)
 		}
 	}
+	if n.Disposable != "" && !Settings.Disposable {
+		lack("to %s: on a machine of its own (a VM) run as root with --disposable", n.Disposable)
+	}
 	own, err := kernel.Effective()
 	if err != nil {
 		lack("to know its capabilities: %v", err)

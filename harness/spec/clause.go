@@ -49,8 +49,9 @@ type Needs struct {
 	Devices      []string `json:"devices,omitempty"`       // paths in /dev
 	Sysctls      []string `json:"sysctls,omitempty"`       // that can be read: fs.pipe-max-size
 	SysctlsWrite []string `json:"sysctls-write,omitempty"` // that are changed and put back
+	Disposable   string   `json:"disposable,omitzero"`     // what is done to the system as a whole for a moment: set the clock
 	Namespaces   []string `json:"namespaces,omitempty"`    // that the actors have to themselves: mount, net, ipc, pid, user, uts
-	Serial       bool     `json:"serial,omitzero"`         // nothing else runs meanwhile; always true with SysctlsWrite
+	Serial       bool     `json:"serial,omitzero"`         // nothing else runs meanwhile; always true with SysctlsWrite and Disposable
 }
 
 // IsZero says whether nothing is needed.
@@ -78,6 +79,9 @@ func (n Needs) String() string {
 	add("", n.Devices, "")
 	add("sysctl ", n.Sysctls, "")
 	add("writable sysctl ", n.SysctlsWrite, "")
+	if n.Disposable != "" {
+		parts = append(parts, "a disposable machine, to "+n.Disposable)
+	}
 	add("own ", n.Namespaces, " namespace")
 	if n.Serial {
 		parts = append(parts, "serial")

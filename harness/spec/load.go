@@ -26,7 +26,7 @@ var (
 	pageKeys   = []string{"page", "edition", "clauses", "dispositions"}
 	clauseKeys = []string{"id", "text", "cites", "level", "subjects", "since", "until", "optional", "needs"}
 	needsKeys  = []string{"unprivileged", "fresh-user", "capabilities", "without", "cpus", "devices",
-		"sysctls", "sysctls-write", "namespaces", "serial"}
+		"sysctls", "sysctls-write", "disposable", "namespaces", "serial"}
 	dispositionKeys = []string{"statement", "is", "why", "see"}
 )
 
@@ -231,6 +231,10 @@ func (r *pageReader) needs(n *yaml.Node, clause string) Needs {
 		if slices.Contains(needs.Without, name) {
 			r.Fault(keys["without"], "%s: %s is both needed and to be missing: remove one", what, name)
 		}
+	}
+	if disposable := keys["disposable"]; disposable != nil {
+		needs.Disposable = r.Text(disposable, what+": disposable")
+		needs.Serial = needs.Serial || needs.Disposable != ""
 	}
 	if cpus := keys["cpus"]; cpus != nil {
 		text := r.Text(cpus, what+": cpus")

@@ -236,6 +236,7 @@ func TestLoadFaults(t *testing.T) {
 		"needs false":                {clause("needs: {serial: false}"), `5: clause pipe.x: needs: serial: "false" is not true`},
 		"needs unknown capability":   {clause("needs: {capabilities: [CAP_SYS_RESSOURCE]}"), `5: clause pipe.x: needs: capabilities: unknown "CAP_SYS_RESSOURCE": did you mean CAP_SYS_RESOURCE`},
 		"needs a capability and not": {clause("needs:\n  capabilities: [CAP_KILL]\n  without: [CAP_CHOWN, CAP_KILL]"), "7: clause pipe.x: needs: CAP_KILL is both needed and to be missing"},
+		"disposable for nothing":     {clause("needs: {disposable: ''}"), "5: clause pipe.x: needs: disposable is empty"},
 		"needs one CPU":              {clause("needs: {cpus: 1}"), `5: clause pipe.x: needs: cpus: "1" is not a number from 2`},
 		"needs many CPUs":            {clause("needs: {cpus: many}"), `5: clause pipe.x: needs: cpus: "many" is not a number from 2`},
 		"needs a device elsewhere":   {clause("needs: {devices: [/tmp/full]}"), `5: clause pipe.x: needs: devices: "/tmp/full" is not a path such as /dev/full`},
@@ -383,6 +384,8 @@ func TestNeedsString(t *testing.T) {
 		switch f := reflect.ValueOf(&n).Elem().Field(i); f.Kind() {
 		case reflect.Bool:
 			f.SetBool(true)
+		case reflect.String:
+			f.SetString("x")
 		case reflect.Int:
 			f.SetInt(2)
 		case reflect.Slice:
