@@ -113,7 +113,7 @@ func provide(clause *spec.Clause) {
 		if !ok {
 			fault("the clause is optional for " + clause.Optional + ", for which there is no probe: add one to harness/probes.go")
 		}
-		if !probe() {
+		if !has(probe, clause.Optional) {
 			endEarly(report.Unsupported, "this kernel was built without "+clause.Optional, 1)
 		}
 	}

@@ -1,15 +1,44 @@
 package harness
 
 import (
+	"sync"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/ipcspec/ipcspec/harness/actor"
 )
 
+// has says whether the kernel was built with an option, by a probe that is made once. It is nobody's
+// part of a spec, so that no lie is told about it.
+func has(probe func() bool, option string) bool {
+	probed.Lock()
+	defer probed.Unlock()
+	found, ok := probed.found[option]
+	if !ok {
+		if probed.found == nil {
+			probed.found = map[string]bool{}
+		}
+		actor.Unobserved(func() { found = probe() })
+		probed.found[option] = found
+	}
+	return found
+}
+
+var probed struct {
+	sync.Mutex
+	found map[string]bool
+}
+
 // probes tell whether the kernel was built with an option that a clause allows it to lack. A probe
 // says no only when the documented sign of the lack is there: whatever else is wrong is for the
 // clause to find.
 var probes = map[string]func() bool{
+	// timerfd_create(2): without it there is no such ioctl. With it, 0 expirations are refused.
+	"CONFIG_CHECKPOINT_RESTORE": func() bool {
+		a := actor.New()
+		const setTicks = 0x40085400 // TFD_IOC_SET_TICKS
+		return a.Ioctl(actor.Must(a.TimerfdCreate(unix.CLOCK_MONOTONIC, 0)), setTicks, make([]byte, 8)).Errno() != unix.ENOTTY
+	},
 	// pipe(2): ENOPKG without support for notifications. O_NOTIFICATION_PIPE is O_EXCL.
 	"CONFIG_WATCH_QUEUE": func() bool {
 		return actor.New().Pipe2(unix.O_EXCL).Errno() != unix.ENOPKG

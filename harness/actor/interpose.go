@@ -24,6 +24,14 @@ type Interposer interface {
 
 var interposer Interposer
 
+// Unobserved has f make calls that no interposer sees.
+func Unobserved(f func()) {
+	i := interposer
+	interposer = nil
+	defer func() { interposer = i }()
+	f()
+}
+
 // Interpose has all calls pass through i from now on; nil ends that.
 func Interpose(i Interposer) { interposer = i }
 

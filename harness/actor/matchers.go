@@ -141,6 +141,27 @@ func ReturnRevents(revents ...int16) types.GomegaMatcher {
 	}
 }
 
+// ReturnEvents succeeds when an epoll_wait or epoll_pwait returns with exactly these events, in this
+// order.
+func ReturnEvents(events ...EpollEvent) types.GomegaMatcher {
+	return matcher{
+		match: func(c *Call) (bool, error) {
+			return c.OK() && c.result == int64(len(events)) && slices.Equal(c.EpollEvents(), events), nil
+		},
+		want: func() string {
+			text := fmt.Sprintf("return %d events", len(events))
+			for i, e := range events {
+				separator := ","
+				if i == 0 {
+					separator = ":"
+				}
+				text += fmt.Sprintf("%s %s with data %#x", separator, Flags("epoll", uint64(e.Events)), e.Data)
+			}
+			return text
+		},
+	}
+}
+
 // FailWith succeeds when the call fails with one of the given errors.
 func FailWith(errnos ...unix.Errno) types.GomegaMatcher {
 	return matcher{

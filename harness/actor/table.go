@@ -128,8 +128,9 @@ var signatures = map[uintptr]signature{
 	unix.SYS_SHUTDOWN:          sig("shutdown", "fd", "int"),
 	unix.SYS_SIGNALFD4:         sig("signalfd4", "fd", "ptr", "size", "signalfd"),
 	unix.SYS_STATFS:            sig("statfs", "path", "ptr"),
-	unix.SYS_TIMERFD_CREATE:    sig("timerfd_create", "int", "hex"),
-	unix.SYS_TIMERFD_SETTIME:   sig("timerfd_settime", "fd", "hex", "ptr", "ptr"),
+	unix.SYS_TIMERFD_CREATE:    sig("timerfd_create", "clock", "timerfd"),
+	unix.SYS_TIMERFD_SETTIME:   sig("timerfd_settime", "fd", "tfdtimer", "ptr", "ptr"),
+	unix.SYS_TIMERFD_GETTIME:   sig("timerfd_gettime", "fd", "ptr"),
 	unix.SYS_TIMER_CREATE:      sig("timer_create", "clock", "ptr", "ptr"),
 	unix.SYS_TIMER_SETTIME:     sig("timer_settime", "int", "timer", "ptr", "ptr"),
 	unix.SYS_TIMER_GETTIME:     sig("timer_gettime", "int", "ptr"),
@@ -141,6 +142,7 @@ var signatures = map[uintptr]signature{
 	unix.SYS_CLOCK_GETTIME:     sig("clock_gettime", "clock", "ptr"),
 	unix.SYS_PIDFD_GETFD:       sig("pidfd_getfd", "fd", "int", "hex"),
 	unix.SYS_PROCESS_MADVISE:   sig("process_madvise", "fd", "ptr", "int", "int", "hex"),
+	unix.SYS_CLOCK_SETTIME:     sig("clock_settime", "clock", "ptr"),
 	unix.SYS_PIDFD_SEND_SIGNAL: sig("pidfd_send_signal", "fd", "sig", "ptr", "pidfdsignal"),
 	unix.SYS_UTIMENSAT:         sig("utimensat", "fd", "path", "ptr", "hex"),
 
@@ -243,8 +245,18 @@ var flagSets = map[string]flagSet{
 		unix.ITIMER_REAL: "ITIMER_REAL", unix.ITIMER_VIRTUAL: "ITIMER_VIRTUAL", unix.ITIMER_PROF: "ITIMER_PROF",
 	}},
 	"epollcreate": {bits: []flag{{unix.EPOLL_CLOEXEC, "EPOLL_CLOEXEC"}}},
+	"epoll": {bits: []flag{
+		{unix.EPOLLIN, "EPOLLIN"}, {unix.EPOLLPRI, "EPOLLPRI"}, {unix.EPOLLOUT, "EPOLLOUT"}, {unix.EPOLLERR, "EPOLLERR"},
+		{unix.EPOLLHUP, "EPOLLHUP"}, {unix.EPOLLRDHUP, "EPOLLRDHUP"}, {unix.EPOLLRDNORM, "EPOLLRDNORM"}, {unix.EPOLLRDBAND, "EPOLLRDBAND"},
+		{unix.EPOLLWRNORM, "EPOLLWRNORM"}, {unix.EPOLLWRBAND, "EPOLLWRBAND"}, {unix.EPOLLEXCLUSIVE, "EPOLLEXCLUSIVE"},
+		{unix.EPOLLWAKEUP, "EPOLLWAKEUP"}, {unix.EPOLLONESHOT, "EPOLLONESHOT"}, {unix.EPOLLET, "EPOLLET"},
+	}},
 	"epollctl": {mask: ^uint64(0), values: map[uint64]string{
 		unix.EPOLL_CTL_ADD: "EPOLL_CTL_ADD", unix.EPOLL_CTL_MOD: "EPOLL_CTL_MOD", unix.EPOLL_CTL_DEL: "EPOLL_CTL_DEL",
+	}},
+	"timerfd": {bits: []flag{{unix.TFD_NONBLOCK, "TFD_NONBLOCK"}, {unix.TFD_CLOEXEC, "TFD_CLOEXEC"}}},
+	"tfdtimer": {bits: []flag{
+		{unix.TFD_TIMER_ABSTIME, "TFD_TIMER_ABSTIME"}, {unix.TFD_TIMER_CANCEL_ON_SET, "TFD_TIMER_CANCEL_ON_SET"},
 	}},
 	"eventfd": {bits: []flag{
 		{unix.EFD_SEMAPHORE, "EFD_SEMAPHORE"}, {unix.EFD_NONBLOCK, "EFD_NONBLOCK"}, {unix.EFD_CLOEXEC, "EFD_CLOEXEC"},

@@ -94,6 +94,8 @@ var layoutTable = map[string][]layout{
 	"rt_sigtimedwait": {{arg: 1, fields: siginfo, alternatives: true}},
 	"timer_create":    one(2, field{name: "the id", size: 4}),
 	"timer_settime":   {{arg: 3, fields: itimer, alternatives: true}},
+	"timerfd_settime": {{arg: 3, fields: itimer, alternatives: true}},
+	"timerfd_gettime": {{arg: 1, fields: itimer, alternatives: true}},
 	"timer_gettime":   {{arg: 1, fields: itimer, alternatives: true}},
 	"setitimer":       {{arg: 2, fields: itimer, alternatives: true}},
 	"getitimer":       {{arg: 1, fields: itimer, alternatives: true}},

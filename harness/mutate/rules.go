@@ -201,7 +201,7 @@ func set(names ...string) map[string]bool {
 }
 
 var observers = set("fstat", "statx", "stat", "lstat", "newfstatat", "poll", "ppoll", "select", "pselect6", "getpid", "getppid", "gettid",
-	"getpgid", "getsid", "getuid", "geteuid", "rt_sigpending", "getitimer", "timer_gettime", "timer_getoverrun", "clock_gettime", "capget", "epoll_wait", "epoll_pwait")
+	"getpgid", "getsid", "getuid", "geteuid", "rt_sigpending", "getitimer", "timer_gettime", "timerfd_gettime", "timer_getoverrun", "clock_gettime", "capget", "epoll_wait", "epoll_pwait")
 
 var waiters = set("poll", "ppoll", "select", "pselect6")
 
@@ -283,7 +283,7 @@ func idempotent(c *call) bool {
 		return false
 	case "dup2", "dup3", "close", "umask", "chdir", "fchdir", "unlink", "unlinkat", "mknod", "mknodat", "mkdirat", "epoll_ctl",
 		"ftruncate", "truncate", "rt_sigaction", "rt_sigprocmask", "setsid", "fsync", "fchmodat", "fchownat", "prlimit64", "munmap",
-		"linkat", "symlinkat", "renameat2", "flock", "sigaltstack":
+		"linkat", "symlinkat", "renameat2", "flock", "sigaltstack", "timerfd_settime", "clock_settime":
 		return true
 	}
 	return false
@@ -291,7 +291,7 @@ func idempotent(c *call) bool {
 
 func makesDescriptor(c *call) bool {
 	switch c.name {
-	case "pidfd_open", "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd", "eventfd2", "memfd_create", "socket", "socketpair", "fcntl":
+	case "pidfd_open", "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd", "eventfd2", "timerfd_create", "memfd_create", "socket", "socketpair", "fcntl":
 		return true
 	case "signalfd4":
 		return int32(c.args[0]) == -1
@@ -346,6 +346,8 @@ var flagTable = map[string][]flag{
 	"pidfd":       {{unix.PIDFD_NONBLOCK, "PIDFD_NONBLOCK"}, {unix.PIDFD_THREAD, "PIDFD_THREAD"}},
 	"pidfdsignal": {{unix.PIDFD_SIGNAL_THREAD, "PIDFD_SIGNAL_THREAD"}, {unix.PIDFD_SIGNAL_THREAD_GROUP, "PIDFD_SIGNAL_THREAD_GROUP"}, {unix.PIDFD_SIGNAL_PROCESS_GROUP, "PIDFD_SIGNAL_PROCESS_GROUP"}},
 	"epollcreate": {{unix.EPOLL_CLOEXEC, "EPOLL_CLOEXEC"}},
+	"timerfd":     {{unix.TFD_NONBLOCK, "TFD_NONBLOCK"}, {unix.TFD_CLOEXEC, "TFD_CLOEXEC"}},
+	"tfdtimer":    {{unix.TFD_TIMER_ABSTIME, "TFD_TIMER_ABSTIME"}, {unix.TFD_TIMER_CANCEL_ON_SET, "TFD_TIMER_CANCEL_ON_SET"}},
 	"eventfd":     {{1, "EFD_SEMAPHORE"}, {unix.O_NONBLOCK, "EFD_NONBLOCK"}, {unix.O_CLOEXEC, "EFD_CLOEXEC"}},
 }
 
