@@ -96,7 +96,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newRun(), newOCI(), newReport(), newExpect(), newMutate(), newList(), newShow(), newCoverage(), newVersion())
+	root.AddCommand(newRun(), newOCI(), newReport(), newDiff(), newMatrix(), newExpect(), newMutate(), newList(), newShow(), newCoverage(), newVersion())
 	return root
 }
 
