@@ -188,7 +188,7 @@ func (d Difference) Write(w io.Writer) error {
 			if ChangeKind(kind) == Regression && i > 0 {
 				b.WriteByte('\n')
 			}
-			c.write(&b)
+			c.write(&b, again(d.New))
 		}
 	}
 	if d.New.Interrupted {
@@ -202,7 +202,7 @@ func (d Difference) Write(w io.Writer) error {
 	return err
 }
 
-func (c Change) write(b *strings.Builder) {
+func (c Change) write(b *strings.Builder, command string) {
 	switch c.Kind {
 	case Added:
 		fmt.Fprintf(b, "  %s: %s\n", printable(c.New.ID), word(c.New))
@@ -210,7 +210,7 @@ func (c Change) write(b *strings.Builder) {
 		fmt.Fprintf(b, "  %s: %s\n", printable(c.Old.ID), word(c.Old))
 	case Regression:
 		fmt.Fprintf(b, "  %s: %s, now %s\n", printable(c.New.ID), word(c.Old), word(c.New))
-		writeDetails(b, c.New, "    ")
+		writeDetails(b, c.New, "    ", command)
 		if c.New.Reason != "" {
 			wrap(b, "reason: "+oneLine(c.New.Reason), "    ", "      ")
 		}

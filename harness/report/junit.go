@@ -98,13 +98,13 @@ func WriteJUnit(w io.Writer, r Results) error {
 			if len(clause.Evidence) > 0 {
 				message = oneLine(clause.Evidence[0].Message)
 			}
-			c.Failure = &junitProblem{message, string(Deviates), clauseDetails(clause)}
+			c.Failure = &junitProblem{message, string(Deviates), clauseDetails(clause, again(r))}
 		case clause.Fault != "":
 			s.Errors++
-			c.Error = &junitProblem{oneLine(clause.Fault), "fault", clauseDetails(clause)}
+			c.Error = &junitProblem{oneLine(clause.Fault), "fault", clauseDetails(clause, again(r))}
 		case clause.Unmet():
 			s.Failures++
-			c.Failure = &junitProblem{unmetLine(clause), "unmet expectation", clauseDetails(clause)}
+			c.Failure = &junitProblem{unmetLine(clause), "unmet expectation", clauseDetails(clause, again(r))}
 		case clause.Verdict == Deviates:
 			s.Skipped++
 			c.Skipped = &junitSkipped{"expected deviation: " + oneLine(clause.Expected.Why)}
@@ -135,8 +135,8 @@ func WriteJUnit(w io.Writer, r Results) error {
 func junitTime(seconds float64) string { return strconv.FormatFloat(seconds, 'f', 6, 64) }
 
 // clauseDetails gives all that there is to say about a clause with a deviation or a fault.
-func clauseDetails(clause ClauseResult) string {
+func clauseDetails(clause ClauseResult, command string) string {
 	var b strings.Builder
-	writeDetails(&b, clause, "")
+	writeDetails(&b, clause, "", command)
 	return b.String()
 }

@@ -116,7 +116,7 @@ func writeTable(b *strings.Builder, r Results) {
 }
 
 // writeEach writes each clause that a condition holds for, below a line that counts them.
-func writeEach(b *strings.Builder, r Results, noun string, wanted func(ClauseResult) bool, write func(*strings.Builder, ClauseResult, string)) {
+func writeEach(b *strings.Builder, r Results, noun string, wanted func(ClauseResult) bool, write func(*strings.Builder, ClauseResult, string, string)) {
 	var chosen []ClauseResult
 	for _, clause := range r.Clauses {
 		if wanted(clause) {
@@ -134,12 +134,41 @@ func writeEach(b *strings.Builder, r Results, noun string, wanted func(ClauseRes
 	fmt.Fprintf(b, "\n%d %s\n", len(chosen), noun)
 	for _, clause := range chosen {
 		fmt.Fprintf(b, "\n%s (%s)\n", printable(clause.ID), printable(clause.Suite))
-		write(b, clause, "  ")
+		write(b, clause, "  ", again(r))
 	}
 }
 
-// writeDetails writes all that there is to say about one clause, below its id.
-func writeDetails(b *strings.Builder, clause ClauseResult, indent string) {
+// again gives the command that makes a run like this one, of clauses that are still to be named.
+func again(r Results) string {
+	if r.Target.Kind == "local" || r.Target.Kind == "" || len(r.Options.Command) < 2 {
+		return "ipcspec run"
+	}
+	var words []string
+	skip := false
+	for _, word := range r.Options.Command {
+		if skip {
+			skip = false
+			continue
+		}
+		name, _, joined := strings.Cut(word, "=")
+		switch name {
+		case "--suite", "-s", "--clause", "-c", "--label-filter", "--results", "--junit", "--seed", "--procs":
+			skip = !joined
+			continue
+		case "--no-expect", "--strict", "--randomize-all":
+			continue
+		}
+		if word = oneLine(word); strings.ContainsAny(word, " '\"$&|;<>()*?[]`\\") {
+			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}
+
+// writeDetails writes all that there is to say about one clause, below its id. The command is the one
+// to reproduce it by.
+func writeDetails(b *strings.Builder, clause ClauseResult, indent, command string) {
 	if clause.Text != "" {
 		wrap(b, oneLine(clause.Text), indent, indent)
 	}
@@ -177,16 +206,16 @@ func writeDetails(b *strings.Builder, clause ClauseResult, indent string) {
 			writeLine(b, indent+mark, strings.ReplaceAll(printable(call), "\n", "\n"+indent+"  "))
 		}
 	}
-	fmt.Fprintf(b, "%sreproduce: ipcspec run --clause %s\n", indent, printable(clause.ID))
+	fmt.Fprintf(b, "%sreproduce: %s --clause %s\n", indent, command, printable(clause.ID))
 }
 
 // writeExpected writes why a deviation was expected, below its id.
-func writeExpected(b *strings.Builder, clause ClauseResult, indent string) {
+func writeExpected(b *strings.Builder, clause ClauseResult, indent, command string) {
 	wrap(b, "why: "+oneLine(clause.Expected.Why), indent, indent+"  ")
 	if clause.Expected.Link != "" {
 		fmt.Fprintf(b, "%slink: %s\n", indent, oneLine(clause.Expected.Link))
 	}
-	fmt.Fprintf(b, "%sreproduce: ipcspec run --no-expect --clause %s\n", indent, printable(clause.ID))
+	fmt.Fprintf(b, "%sreproduce: %s --no-expect --clause %s\n", indent, command, printable(clause.ID))
 }
 
 // unmetLine says that an expected verdict did not come, and what came instead.

@@ -183,3 +183,12 @@ func TestJUnitSuiteMissing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestReproduceElsewhere(t *testing.T) {
+	r := sampleResults(t)
+	r.Target.Kind = "oci"
+	r.Options.Command = []string{"ipcspec", "oci", "--runtime", "my runc", "--runtime-arg=--debug", "-s", "pipes", "--results=r.json", "--no-expect", "--procs", "2"}
+	if text := summary(t, r); !strings.Contains(text, "reproduce: ipcspec oci --runtime 'my runc' --runtime-arg=--debug --clause pipe.write-full-eagain\n") {
+		t.Error(text)
+	}
+}
