@@ -33,7 +33,8 @@ type Actor struct {
 	mem     []byte // the slot
 	alloc   allocator
 	pending [maxDepth]*Call
-	seen    int // events that NextEvent has returned
+	seen    int      // events that NextEvent has returned
+	looks   []*Looks // at the events, under an interposer
 	ended   bool
 	areas   map[string]Mem
 	pidfd   Mem // where the parent's clone has put a pidfd

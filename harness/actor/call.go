@@ -74,6 +74,7 @@ type Call struct {
 	asked    bool
 	lie      *Lie
 	regard   Regard
+	looked   Looks
 	looks    int // how often in a row it has looked hopeless
 	grace    int // how often it got another limit
 	lookedAt time.Time

@@ -75,7 +75,7 @@ const siginfoSize = 128
 func (c *Call) Siginfo() Siginfo {
 	c.regard |= Inspected
 	c.wait()
-	var s Siginfo
+	s := Siginfo{looks: &c.looked}
 	copy(s.Raw[:], c.data)
 	return s
 }

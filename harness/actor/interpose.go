@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -37,13 +38,14 @@ func Interpose(i Interposer) { interposer = i }
 
 // A Lie is what is done to one call.
 type Lie struct {
-	Omit   *Outcome       // the call is not made, and this is told
-	Twice  bool           // it is made once more, and the first outcome is told
-	Second func(int64)    // gets the second one's result, if it returns
-	Args   map[int]uint64 // the kernel gets these arguments instead of the spec's
-	Before func(c *Call)  // changes memory before the kernel reads it
-	After  func(c *Call)  // changes the outcome before the spec sees it
-	Effect func(c *Call)  // does something in the actor's name when the call is done
+	Omit    *Outcome       // the call is not made, and this is told
+	Twice   bool           // it is made once more, and the first outcome is told
+	Second  func(int64)    // gets the second one's result, if it returns
+	Between func(c *Call)  // looks around before that
+	Args    map[int]uint64 // the kernel gets these arguments instead of the spec's
+	Before  func(c *Call)  // changes memory before the kernel reads it
+	After   func(c *Call)  // changes the outcome before the spec sees it
+	Effect  func(c *Call)  // does something in the actor's name when the call is done
 
 	again bool
 }
@@ -181,6 +183,9 @@ const (
 // Regards returns how the spec has looked at the call by now.
 func (c *Call) Regards() Regard { return c.regard }
 
+// Looked returns what a spec has read of the siginfo_t that the call stored.
+func (c *Call) Looked() Looks { return c.looked }
+
 // ask lets the interposer decide about the call.
 func (c *Call) ask() {
 	c.asked, c.lie = false, nil
@@ -295,6 +300,73 @@ func (c *Call) Harmless() bool {
 		}
 	}
 	return true
+}
+
+// OwnID returns the process id of the call's actor, or its thread id, as the actor knows it; 0 where
+// that is not known.
+func (c *Call) OwnID(thread bool) int {
+	id := c.actor.localPID(c.actor)
+	if !thread {
+		return id
+	}
+	if id != c.actor.proc.pid {
+		return 0
+	}
+	return c.actor.tid
+}
+
+// named returns the actor which an id names for another one, as a process or a thread.
+func (a *Actor) named(id int) *Actor {
+	for _, o := range troupe.actors {
+		if o.localPID(a) == id && o.tid == o.proc.pid || o.tid == id && o.localPID(a) == o.proc.pid {
+			return o
+		}
+	}
+	return nil
+}
+
+// Strike sends a signal to the actor which an id names for this one, as a step of the harness; false
+// where there is none.
+func (a *Actor) Strike(id int, sig unix.Signal) bool {
+	target := a.named(id)
+	return target != nil && unix.Tgkill(target.proc.pid, target.tid, sig) == nil
+}
+
+// Unmoved says that a signal does nothing to the actor which an id names for this one: the actor has
+// ended, or ignores the signal, or is the first process of a PID namespace and does not catch it.
+func (a *Actor) Unmoved(id int, sig unix.Signal) bool {
+	target := a.named(id)
+	if target == nil || sig == 0 {
+		return sig == 0
+	}
+	if target.gone() {
+		return true
+	}
+	text, err := os.ReadFile(target.procFile("status"))
+	if err != nil {
+		return false
+	}
+	line := func(name string) string {
+		_, rest, _ := strings.Cut(string(text), "\n"+name+":")
+		value, _, _ := strings.Cut(rest, "\n")
+		return strings.TrimSpace(value)
+	}
+	has := func(name string) bool {
+		bits, _ := strconv.ParseUint(line(name), 16, 64)
+		return bits&Bit(sig) != 0
+	}
+	if has("SigBlk") || has("SigCgt") {
+		return false
+	}
+	switch ids := strings.Fields(line("NSpid")); {
+	case has("SigIgn"), sig == unix.SIGCHLD, sig == unix.SIGURG, sig == unix.SIGWINCH:
+		return true
+	case sig == unix.SIGCONT && !target.Stopped():
+		return true
+	default:
+		forced := (sig == unix.SIGKILL || sig == unix.SIGSTOP) && a.localPID(a) == a.proc.pid
+		return len(ids) > 1 && ids[len(ids)-1] == "1" && !forced
+	}
 }
 
 // targets are calls that reach into the process which their first argument names, beside those of

@@ -89,9 +89,9 @@ func (a *Actor) SetMask(sigs ...unix.Signal) {
 
 // PendingSignals returns the set that rt_sigpending(2) gives the actor.
 func (a *Actor) PendingSignals() uint64 {
-	m := a.Alloc(8)
-	must(a.Caller.call(unix.SYS_RT_SIGPENDING, m, 8))
-	return m.Uint64(0)
+	call := a.Caller.Sigpending()
+	must(call)
+	return call.Word()
 }
 
 // ReturnFromHandler lets the parked handler return, and waits until it has.
@@ -153,9 +153,37 @@ type AltStack struct {
 // Siginfo is the kernel's siginfo_t, with the fields of its union as their offsets on 64-bit Linux.
 type Siginfo struct {
 	Raw [128]byte
+
+	looks *Looks // under an interposer
 }
 
-func (s Siginfo) at(off int) int32 { return int32(binary.NativeEndian.Uint32(s.Raw[off:])) }
+// Looks says which words of a siginfo_t a spec has read through Siginfo's methods: bit n is the
+// word at byte 4n.
+type Looks uint32
+
+// Has says whether the word at that byte was read.
+func (l Looks) Has(off int) bool { return l&(1<<(off/4)) != 0 }
+
+// Looks returns what has been read of this siginfo_t, and of its copies, by now.
+func (s Siginfo) Looks() Looks {
+	if s.looks == nil {
+		return 0
+	}
+	return *s.looks
+}
+
+func (s Siginfo) at(off int) int32 {
+	if s.looks != nil {
+		*s.looks |= 1 << (off / 4)
+	}
+	return int32(binary.NativeEndian.Uint32(s.Raw[off:]))
+}
+
+func (s Siginfo) at64(off int) uint64 {
+	s.at(off)
+	s.at(off + 4)
+	return binary.NativeEndian.Uint64(s.Raw[off:])
+}
 
 // Signo is si_signo.
 func (s Siginfo) Signo() unix.Signal { return unix.Signal(s.at(0)) }
@@ -176,7 +204,7 @@ func (s Siginfo) UID() int { return int(s.at(20)) }
 func (s Siginfo) Status() int { return int(s.at(24)) }
 
 // Value is si_value, as a 64-bit pointer or its lower half as an integer.
-func (s Siginfo) Value() uint64 { return binary.NativeEndian.Uint64(s.Raw[24:]) }
+func (s Siginfo) Value() uint64 { return s.at64(24) }
 
 // TimerID is si_timerid, and Overrun si_overrun, of a POSIX timer.
 func (s Siginfo) TimerID() int { return int(s.at(16)) }
@@ -185,10 +213,10 @@ func (s Siginfo) TimerID() int { return int(s.at(16)) }
 func (s Siginfo) Overrun() int { return int(s.at(20)) }
 
 // Addr is si_addr of a fault.
-func (s Siginfo) Addr() uint64 { return binary.NativeEndian.Uint64(s.Raw[16:]) }
+func (s Siginfo) Addr() uint64 { return s.at64(16) }
 
 // Band is si_band of SIGIO.
-func (s Siginfo) Band() int64 { return int64(binary.NativeEndian.Uint64(s.Raw[16:])) }
+func (s Siginfo) Band() int64 { return int64(s.at64(16)) }
 
 // FD is si_fd of SIGIO.
 func (s Siginfo) FD() int { return int(s.at(24)) }
@@ -219,6 +247,12 @@ func (a *Actor) Events() []Event {
 			},
 		}
 		copy(e.Info.Raw[:], entry[eventInfo:])
+		if interposer != nil {
+			for len(a.looks) <= i {
+				a.looks = append(a.looks, new(Looks))
+			}
+			e.Info.looks = a.looks[i]
+		}
 		events = append(events, e)
 	}
 	if interposer != nil {

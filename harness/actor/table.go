@@ -66,7 +66,7 @@ var signatures = map[uintptr]signature{
 	unix.SYS_TKILL:             sig("tkill", "pid", "sig"),
 	unix.SYS_TGKILL:            sig("tgkill", "pid", "pid", "sig"),
 	unix.SYS_RT_SIGACTION:      sig("rt_sigaction", "sig", "ptr", "ptr", "size"),
-	unix.SYS_RT_SIGPROCMASK:    sig("rt_sigprocmask", "int", "ptr", "ptr", "size"),
+	unix.SYS_RT_SIGPROCMASK:    sig("rt_sigprocmask", "sighow", "ptr", "ptr", "size"),
 	unix.SYS_RT_SIGPENDING:     sig("rt_sigpending", "ptr", "size"),
 	unix.SYS_RT_SIGSUSPEND:     sig("rt_sigsuspend", "ptr", "size"),
 	unix.SYS_RT_SIGTIMEDWAIT:   sig("rt_sigtimedwait", "ptr", "ptr", "ptr", "size"),
@@ -243,6 +243,9 @@ var flagSets = map[string]flagSet{
 	}},
 	"itimer": {mask: ^uint64(0), values: map[uint64]string{
 		unix.ITIMER_REAL: "ITIMER_REAL", unix.ITIMER_VIRTUAL: "ITIMER_VIRTUAL", unix.ITIMER_PROF: "ITIMER_PROF",
+	}},
+	"sighow": {mask: ^uint64(0), values: map[uint64]string{
+		unix.SIG_BLOCK: "SIG_BLOCK", unix.SIG_UNBLOCK: "SIG_UNBLOCK", unix.SIG_SETMASK: "SIG_SETMASK",
 	}},
 	"epollcreate": {bits: []flag{{unix.EPOLL_CLOEXEC, "EPOLL_CLOEXEC"}}},
 	"epoll": {bits: []flag{

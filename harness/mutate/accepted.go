@@ -25,7 +25,8 @@ type Accepted struct {
 	Survived  int                 `json:"survived"`
 	Share     float64             `json:"share"`          // percent of mutants killed
 	Weak      map[string][]string `json:"weak,omitempty"` // clauses, and those of their subjects without a kill
-	Survivors map[string]int      `json:"survivors"`      // by clause, where there are any
+	Explained map[string]int      `json:"explained"`      // of those that survived: by the rule that says why
+	Survivors map[string][]string `json:"survivors"`      // by clause: the lies that survive without an explanation
 }
 
 // tolerance is by how many percent points a suite's share may fall: in specs about races not every
@@ -36,7 +37,7 @@ func (r Report) accepted(s SuiteReport) Accepted {
 	a := Accepted{
 		Suite: s.Suite, Seed: r.Seed, Kernel: r.Kernel.Release.Numbers(), LiedTo: s.LiedTo, Strong: s.Strong,
 		Killed: s.Killed, Survived: s.Survived, Share: math.Round(1000*s.Share()) / 10,
-		Weak: map[string][]string{}, Survivors: map[string]int{},
+		Weak: map[string][]string{}, Explained: r.explained(s.Suite), Survivors: map[string][]string{},
 	}
 	for _, c := range r.Clauses {
 		if c.Suite != s.Suite || c.Why != "" {
@@ -45,11 +46,21 @@ func (r Report) accepted(s SuiteReport) Accepted {
 		if weak := c.Weak(); len(weak) > 0 {
 			a.Weak[c.ID] = weak
 		}
-		if c.Survived > 0 {
-			a.Survivors[c.ID] = c.Survived
+		for _, s := range c.Survivors {
+			if s.Rule == "" {
+				a.Survivors[c.ID] = append(a.Survivors[c.ID], s.words())
+			}
 		}
 	}
 	return a
+}
+
+// words says the lie, and in which of a clause's specs.
+func (s Survivor) words() string {
+	if s.Spec != "" {
+		return "[" + s.Spec + "] " + s.Lie
+	}
+	return s.Lie
 }
 
 func acceptedFile(root, suite string) string {
@@ -95,13 +106,15 @@ func (r Report) Check(root string, whole bool) ([]string, error) {
 				}
 			}
 		}
-		if whole && now.Share < then.Share-tolerance {
-			worse = append(worse, fmt.Sprintf("%s: %.1f %% of mutants are killed, and it was %.1f %%", s.Suite, now.Share, then.Share))
-			for _, id := range sortedKeys(now.Survivors) {
-				if now.Survivors[id] > then.Survivors[id] {
-					worse = append(worse, fmt.Sprintf("  %s: %d survivors, and there were %d", id, now.Survivors[id], then.Survivors[id]))
+		for _, id := range sortedKeys(now.Survivors) {
+			for _, lie := range now.Survivors[id] {
+				if !slices.Contains(then.Survivors[id], lie) {
+					worse = append(worse, fmt.Sprintf("%s: not noticed, and no rule explains it: %s", id, lie))
 				}
 			}
+		}
+		if whole && now.Share < then.Share-tolerance {
+			worse = append(worse, fmt.Sprintf("%s: %.1f %% of mutants are killed, and it was %.1f %%", s.Suite, now.Share, then.Share))
 		}
 	}
 	return worse, nil

@@ -49,6 +49,12 @@ func layouts(c *call) []layout {
 		if c.args[1] == unix.TIOCINQ {
 			return one(2, field{name: "the count", size: 4})
 		}
+	case "wait4":
+		return []layout{{arg: 1, fields: waitStatus(c)}, {arg: 3, fields: rusage, alternatives: true}}
+	case "rt_sigpending":
+		return []layout{{arg: 0, fields: signalSet(c, 0), alternatives: true}}
+	case "rt_sigprocmask":
+		return []layout{{arg: 2, fields: signalSet(c, 2), alternatives: true}}
 	case "read":
 		if c.holds == "signalfd_siginfo" {
 			return []layout{{arg: 1, stride: 128, count: func(c *call) int { return byResult(c) / 128 }, fields: signalfdSiginfo, alternatives: true}}
@@ -83,8 +89,9 @@ var layoutTable = map[string][]layout{
 	"pipe":            one(0, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
 	"pipe2":           one(0, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
 	"socketpair":      one(3, field{name: "the first descriptor", size: 4}, field{name: "the second descriptor", off: 4, size: 4}),
-	"wait4":           {{arg: 1, fields: waitStatus}, {arg: 3, fields: rusage, alternatives: true}},
 	"waitid":          {{arg: 2, fields: childSiginfo}, {arg: 4, fields: rusage, alternatives: true}},
+	"timerfd_settime": {{arg: 3, fields: itimer, alternatives: true}},
+	"timerfd_gettime": {{arg: 1, fields: itimer, alternatives: true}},
 	"fstat":           {{arg: 1, fields: statLayout, alternatives: true}},
 	"statx":           {{arg: 4, fields: statxLayout, alternatives: true}},
 	"newfstatat":      {{arg: 2, fields: statLayout, alternatives: true}},
@@ -94,8 +101,6 @@ var layoutTable = map[string][]layout{
 	"rt_sigtimedwait": {{arg: 1, fields: siginfo, alternatives: true}},
 	"timer_create":    one(2, field{name: "the id", size: 4}),
 	"timer_settime":   {{arg: 3, fields: itimer, alternatives: true}},
-	"timerfd_settime": {{arg: 3, fields: itimer, alternatives: true}},
-	"timerfd_gettime": {{arg: 1, fields: itimer, alternatives: true}},
 	"timer_gettime":   {{arg: 1, fields: itimer, alternatives: true}},
 	"setitimer":       {{arg: 2, fields: itimer, alternatives: true}},
 	"getitimer":       {{arg: 1, fields: itimer, alternatives: true}},
@@ -105,8 +110,6 @@ var layoutTable = map[string][]layout{
 	"rt_sigaction": {{arg: 2, fields: []field{
 		{name: "sa_handler", size: 8}, {name: "sa_flags", off: 8, size: 8, toggle: 0x40000000}, {name: "sa_mask", off: 24, size: 8, toggle: 1 << 9},
 	}, alternatives: true}},
-	"rt_sigprocmask": one(2, field{name: "SIGUSR1 in the old set", size: 8, toggle: 1 << 9}),
-	"rt_sigpending":  one(0, field{name: "SIGUSR1", size: 8, toggle: 1 << 9}),
 	"sigaltstack": {{arg: 1, fields: []field{
 		{name: "ss_sp", size: 8}, {name: "SS_ONSTACK", off: 8, size: 4, toggle: 1}, {name: "SS_DISABLE", off: 8, size: 4, toggle: 2},
 		{name: "ss_size", off: 16, size: 8},
@@ -131,8 +134,6 @@ var siginfo = []field{
 	{name: "si_signo", size: 4}, {name: "si_code", off: 8, size: 4}, {name: "si_pid, si_timerid or si_band", off: 16, size: 4},
 	{name: "si_uid or si_overrun", off: 20, size: 4}, {name: "si_value, si_status or si_fd", off: 24, size: 4},
 }
-
-var waitStatus = []field{{name: "the wait status", size: 4, toggle: 0x100}}
 
 // What waitid tells of a child.
 var childSiginfo = []field{

@@ -24,6 +24,11 @@ type Mutant struct {
 	At      string `json:"at"`                // the line of the spec
 	Group   string `json:"group,omitempty"`   // of alternatives: see Rules
 
+	// Particulars says that the lie is about what is told of a signal besides its number; Of names the
+	// subjects that make it up.
+	Particulars bool     `json:"particulars,omitempty"`
+	Of          []string `json:"of,omitempty"`
+
 	key  string
 	liar func() *liar
 }
@@ -55,7 +60,7 @@ func newPlan(r *recording, subjects []string, seed int64, most int) *plan {
 			b.exchanges(r.byName[name])
 		}
 	}
-	p.events(r)
+	p.events(r, subjects)
 	if len(p.mutants) > most {
 		p.exclude(ruleSampled, len(p.mutants)-most)
 		p.mutants = draw(p.mutants, seed, most)
@@ -143,7 +148,11 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 	case kind == Data || kind == Field:
 		m.liar = ifSucceeds(m.liar)
 	}
-	if kind == Omit {
+	_, sends := sends[c.name]
+	switch {
+	case sends && (kind == Omit || kind == Argument):
+		m.liar = unlessUnmoved(c, m.liar)
+	case kind == Omit:
 		m.liar = unlessSo(c, m.liar)
 	}
 	b.plan.mutants = append(b.plan.mutants, m)
@@ -161,7 +170,7 @@ func unlessSo(c *call, make func() *liar) func() *liar {
 			return a.Quietly().Lseek(int(c.args[0]), 0, unix.SEEK_CUR).Value(), int(c.out.Result)
 		}
 	case c.name == "rt_sigprocmask" && c.args[1] != 0 && c.in != nil:
-		return unlessSameMask(c.args[0], leavesMask, make)
+		return unlessSameMask(c.args[0], leavesMask, 0, make)
 	case c.name == "fcntl":
 		fd, arg := int(int32(c.args[0])), int(c.args[2])
 		switch c.args[1] {
@@ -193,9 +202,9 @@ func unlessSo(c *call, make func() *liar) func() *liar {
 // leavesMask stands for a how by which the mask stays as it is.
 const leavesMask = ^uint64(0)
 
-// unlessSameMask takes it for no lie that sigprocmask did something else than its how says, where
-// the mask becomes the same.
-func unlessSameMask(how, other uint64, make func() *liar) func() *liar {
+// unlessSameMask takes it for no lie that sigprocmask did something else than its how says, or to a
+// set without some signals, where the mask becomes the same.
+func unlessSameMask(how, other, without uint64, make func() *liar) func() *liar {
 	mask := func(how, was, set uint64) uint64 {
 		switch how {
 		case unix.SIG_BLOCK:
@@ -209,6 +218,7 @@ func unlessSameMask(how, other uint64, make func() *liar) func() *liar {
 	}
 	return func() *liar {
 		l := make()
+		before := l.lie.Before
 		l.lie.Before = func(live *actor.Call) {
 			was := live.Actor().Quietly().Sigprocmask(unix.SIG_BLOCK, nil).Word()
 			set := was
@@ -217,7 +227,10 @@ func unlessSameMask(how, other uint64, make func() *liar) func() *liar {
 					set = binary.NativeEndian.Uint64(r.Bytes)
 				}
 			}
-			l.told = mask(how, was, set) != mask(other, was, set)
+			l.told = mask(how, was, set) != mask(other, was, set&^without)
+			if before != nil {
+				before(live)
+			}
 		}
 		return l
 	}
@@ -279,10 +292,13 @@ func (b *builder) twice(c *call) {
 	m.liar = func() *liar {
 		l := &liar{name: c.name, occurrence: c.occurrence}
 		takes := transfers[c.name] || c.name == "rt_sigtimedwait" || c.name == "wait4"
-		_, does := sends[c.name]
-		does = does || c.name == "waitid" // what fails has done nothing
-		l.lie = &actor.Lie{Twice: true, Second: func(result int64) {
-			l.told = result > 0 || result == -int64(unix.EPIPE) || !takes && (!does || result == 0)
+		at, does := sends[c.name]
+		unmoved := false
+		l.lie = &actor.Lie{Twice: true, Before: func(live *actor.Call) {
+			unmoved = does && at.target >= 0 && live.Actor().Unmoved(int(int32(live.Args()[at.target])), unix.Signal(live.Args()[at.sig]))
+		}, Second: func(result int64) {
+			does := does || c.name == "waitid" // what fails has done nothing
+			l.told = !unmoved && (result > 0 || result == -int64(unix.EPIPE) || !takes && (!does || result == 0))
 		}}
 		return l
 	}
@@ -391,6 +407,7 @@ func (b *builder) arguments(c *call) {
 			b.add(c, Argument, fmt.Sprintf("was made with mode %#o instead of %#o", v^0o200, v), with(i, v^0o200))
 		}
 	}
+	b.signalArguments(c)
 	switch c.name {
 	case "fcntl":
 		switch c.args[1] {
@@ -403,27 +420,13 @@ func (b *builder) arguments(c *call) {
 			}
 		}
 	case "epoll_ctl":
-		b.inMemory(c, 3, 0, []flag{
+		b.inMemory(c, 3, 0, 4, []flag{
 			{unix.EPOLLIN, "EPOLLIN"}, {unix.EPOLLOUT, "EPOLLOUT"}, {unix.EPOLLET, "EPOLLET"},
 			{unix.EPOLLONESHOT, "EPOLLONESHOT"}, {unix.EPOLLEXCLUSIVE, "EPOLLEXCLUSIVE"},
 		})
 	case "poll", "ppoll":
 		for i := range min(int(c.args[1]), 8) {
-			b.inMemory(c, 0, 8*i+4, []flag{{unix.POLLIN, "POLLIN"}, {unix.POLLOUT, "POLLOUT"}})
-		}
-	case "rt_sigaction":
-		if !c.failed() {
-			b.inMemory(c, 1, 8, dispositionFlags)
-		}
-	case "sigaltstack":
-		if c.args[0] != 0 && !c.failed() {
-			b.inMemory(c, 0, 8, []flag{{1 << 31, "SS_AUTODISARM"}, {actor.SS_DISABLE, "SS_DISABLE"}})
-		}
-	case "rt_sigprocmask":
-		if c.args[1] != 0 && !c.failed() {
-			other := (c.args[0] + 1) % 3
-			m := b.add(c, Argument, "was made with another how", with(0, other))
-			m.liar = unlessSameMask(c.args[0], other, m.liar)
+			b.inMemory(c, 0, 8*i+4, 2, []flag{{unix.POLLIN, "POLLIN"}, {unix.POLLOUT, "POLLOUT"}})
 		}
 	}
 }
@@ -454,20 +457,14 @@ func unlessOne(c *call, i int, make func() *liar) func() *liar {
 }
 
 // inMemory removes flags from a word that an argument points to.
-func (b *builder) inMemory(c *call, arg, off int, flags []flag) {
+func (b *builder) inMemory(c *call, arg, off, size int, flags []flag) (all []*Mutant) {
 	region := slices.Index(c.regions, arg)
 	if c.in == nil || region < 0 {
-		return
+		return nil
 	}
-	p := patch{region: region, off: off, size: 2}
-	switch c.name {
-	case "epoll_ctl", "sigaltstack":
-		p.size = 4
-	case "rt_sigaction":
-		p.size = 8
-	}
+	p := patch{region: region, off: off, size: size}
 	if off+p.size > len(c.in.Memory[region]) {
-		return
+		return nil
 	}
 	held := p.get(c.in.Memory[region])
 	for _, f := range flags {
@@ -476,10 +473,11 @@ func (b *builder) inMemory(c *call, arg, off int, flags []flag) {
 		}
 		change := p
 		change.toggle = f.bit
-		b.add(c, Flag, "was made without "+f.name, func() *actor.Lie {
+		all = append(all, b.add(c, Flag, "was made without "+f.name, func() *actor.Lie {
 			return &actor.Lie{Before: func(live *actor.Call) { patchMemory(live, change) }}
-		})
+		}))
 	}
+	return all
 }
 
 func patchMemory(live *actor.Call, patches ...patch) {
@@ -588,6 +586,10 @@ func (b *builder) data(c *call) {
 		if region < 0 {
 			continue
 		}
+		if at, ok := optional[c.name]; ok && at == l.arg && !c.inspected() {
+			b.plan.exclude(ruleUnasked, len(l.fields))
+			continue
+		}
 		for i := range min(l.elements(c), 4) {
 			for _, f := range l.fields {
 				p := patch{region: region, off: i*l.stride + f.off, size: f.size, toggle: f.toggle}
@@ -601,7 +603,14 @@ func (b *builder) data(c *call) {
 				if l.stride != 0 {
 					words += fmt.Sprintf(" in element %d", i)
 				}
+				if c.looked != 0 && !c.looked.Has(f.off) {
+					b.plan.exclude(ruleUnread, 1)
+					continue
+				}
 				m := b.add(c, Field, words, memory(p))
+				if c.looked != 0 {
+					continue // the spec has read just this
+				}
 				if !c.inspected() {
 					m.Group = "data of " + c.name
 				} else if l.alternatives {
@@ -722,23 +731,24 @@ func (b *builder) effects(c *call) {
 	case unix.EBADF, unix.EPIPE:
 		return // there is nothing on which it could take effect
 	}
-	put := func(words string, effect func(a *actor.Actor) bool) {
+	put := func(words string, effect func(live *actor.Call) bool) {
 		m := b.add(c, Effect, fmt.Sprintf("failed with %s, but %s", actor.ErrnoName(c.errno()), words), noLie)
 		m.liar = func() *liar {
 			l := &liar{name: c.name, occurrence: c.occurrence, effect: true}
 			l.lie = &actor.Lie{Effect: func(live *actor.Call) {
 				if _, dead := live.Ended(); !dead {
-					l.told = effect(live.Actor())
+					l.told = effect(live)
 				}
 			}}
 			return l
 		}
 	}
+	signalEffects(c, put)
 	add := func(i int) {
-		put("a byte was written", func(a *actor.Actor) bool { return a.Add(int(int32(c.args[i]))) })
+		put("a byte was written", func(live *actor.Call) bool { return live.Actor().Add(int(int32(c.args[i]))) })
 	}
 	take := func(i int) {
-		put("a byte was taken", func(a *actor.Actor) bool { return a.Take(int(int32(c.args[i]))) })
+		put("a byte was taken", func(live *actor.Call) bool { return live.Actor().Take(int(int32(c.args[i]))) })
 	}
 	switch c.name {
 	case "write", "writev", "pwrite64", "pwritev", "pwritev2", "vmsplice":
@@ -756,14 +766,26 @@ func (b *builder) effects(c *call) {
 		take(0)
 		add(1)
 	case "dup2", "dup3":
-		put("the new descriptor was closed", func(a *actor.Actor) bool { return a.Drop(int(int32(c.args[1]))) })
+		put("the new descriptor was closed", func(live *actor.Call) bool { return live.Actor().Drop(int(int32(c.args[1]))) })
 	}
+}
+
+// optional is the argument of calls whose callers need not ask for what is stored there.
+var optional = map[string]int{
+	"rt_sigaction": 2, "rt_sigprocmask": 2, "rt_sigtimedwait": 1, "sigaltstack": 1, "setitimer": 2, "timer_settime": 3,
+	"timerfd_settime": 3, "waitid": 2, "wait4": 1,
 }
 
 func noLie() *actor.Lie { return nil }
 
 // events lies about signals that the spec has looked at.
-func (p *plan) events(r *recording) {
+func (p *plan) events(r *recording, subjects []string) {
+	var of []string // the subjects that make up what is told of a signal
+	for _, subject := range subjects {
+		if slices.ContainsFunc(names(r, subject), func(name string) bool { return makesParticulars[name] }) {
+			of = append(of, subject)
+		}
+	}
 	var actors []string
 	for name, events := range r.events {
 		if len(events) > 0 {
@@ -778,10 +800,10 @@ func (p *plan) events(r *recording) {
 				p.exclude(ruleSampled, 1)
 				continue
 			}
-			add := func(words, group string, change func([]actor.Event) []actor.Event) {
+			add := func(words string, change func([]actor.Event) []actor.Event) *Mutant {
 				which := fmt.Sprintf("signal #%d of %s (%s)", i+1, name, actor.SignalName(e.Signal))
-				p.mutants = append(p.mutants, &Mutant{
-					Kind: Event, Call: which, Text: which, Lie: which + " " + words, Group: group,
+				m := &Mutant{
+					Kind: Event, Call: which, Text: which, Lie: which + " " + words, At: r.eventPlace(name, i),
 					key: which + " " + words,
 					liar: func() *liar {
 						return &liar{actor: name, change: func(list []actor.Event) []actor.Event {
@@ -791,28 +813,42 @@ func (p *plan) events(r *recording) {
 							return change(slices.Clone(list))
 						}}
 					},
-				})
+				}
+				p.mutants = append(p.mutants, m)
+				return m
 			}
-			add("was not delivered", "", func(l []actor.Event) []actor.Event { return slices.Delete(l, i, i+1) })
-			add("was delivered twice", "", func(l []actor.Event) []actor.Event { return slices.Insert(l, i, l[i]) })
+			add("was not delivered", func(l []actor.Event) []actor.Event { return slices.Delete(l, i, i+1) })
+			add("was delivered twice", func(l []actor.Event) []actor.Event { return slices.Insert(l, i, l[i]) })
 			if i+1 < len(events) && !bytes.Equal(e.Info.Raw[:], events[i+1].Info.Raw[:]) {
-				add("came after the next one", "", func(l []actor.Event) []actor.Event {
+				add("came after the next one", func(l []actor.Event) []actor.Event {
 					if i+1 < len(l) {
 						l[i], l[i+1] = l[i+1], l[i]
 					}
 					return l
 				})
 			}
-			for _, f := range []struct {
-				name string
-				off  int
-			}{{"si_code", 8}, {"si_pid or si_band", 16}, {"si_uid", 20}, {"si_fd or si_value", 24}} {
-				add("had another "+f.name, "particulars of signals", func(l []actor.Event) []actor.Event {
+			for _, f := range siginfo {
+				read := r.looked[name][i].Has(f.off)
+				switch {
+				case f.off == 0: // si_signo
+					if !read {
+						p.exclude(ruleUnread, 1)
+						continue
+					}
+				case read:
+				case r.looksAtParticulars() || len(of) == 0:
+					p.exclude(ruleUnread, 1)
+					continue
+				}
+				m := add("had another "+f.name, func(l []actor.Event) []actor.Event {
 					l[i].Info.Raw[f.off]++
 					return l
 				})
+				if m.Particulars, m.Of = f.off != 0, of; !read {
+					m.Group = "particulars of signals"
+				}
 			}
-			add("was another signal", "", func(l []actor.Event) []actor.Event {
+			add("was another signal", func(l []actor.Event) []actor.Event {
 				l[i].Signal++
 				l[i].Info.Raw[0]++
 				return l
@@ -836,9 +872,10 @@ type liar struct {
 
 	known func(*actor.Call) bool // whether the recorded run made the same call
 
-	count int
-	told  bool
-	dead  int // actors that ended during a call
+	count  int
+	told   bool
+	excuse string // the rule that explains that nobody noticed
+	dead   int    // actors that ended during a call
 }
 
 func (l *liar) Asked(c *actor.Call) *actor.Lie {

@@ -66,6 +66,7 @@ type SpecResult struct {
 type MutantResult struct {
 	*Mutant
 	Outcome Outcome `json:"outcome"`
+	Rule    string  `json:"rule,omitempty"` // that explains why it survived
 	Why     string  `json:"why,omitempty"`
 	Noticed string  `json:"noticed_at,omitempty"`
 	Seconds float64 `json:"seconds"`
@@ -307,7 +308,7 @@ func (w *process) work(ctx context.Context, s harness.Spec, found *SpecResult, s
 			}
 		case a.Result != nil && a.Result.Mutant < len(found.Mutants):
 			m := &found.Mutants[a.Result.Mutant]
-			m.Outcome, m.Why, m.Noticed, m.Seconds = a.Result.Outcome, a.Result.Why, a.Result.At, a.Result.Seconds
+			m.Outcome, m.Rule, m.Why, m.Noticed, m.Seconds = a.Result.Outcome, a.Result.Rule, a.Result.Why, a.Result.At, a.Result.Seconds
 		case a.Done:
 			return true
 		}

@@ -23,6 +23,8 @@ type call struct {
 	kinds      []string
 	repeated   bool
 	clones     bool
+	harmless   bool            // it names no process but the spec's own
+	self       int             // of a call that sends a signal: the caller's own id
 	holds      string          // the structures of which its data consists
 	places     []spec.Location // in the spec's own code, the innermost first
 	setup      bool            // made by the harness as a step of the set-up
@@ -33,6 +35,7 @@ type call struct {
 	died       bool // the actor ended during the call
 	unended    bool // it had not returned when the spec ended
 	regard     actor.Regard
+	looked     actor.Looks
 	live       *actor.Call
 }
 
@@ -79,12 +82,14 @@ func (c *call) room() int64 {
 
 // place is the line that makes the call, and, where that is in a function of the suite's, the line
 // that calls it. The last place is where the body is given to Clause by another function.
-func (c *call) place() string {
-	if len(c.places) == 0 {
+func (c *call) place() string { return placeText(c.places) }
+
+func placeText(places []spec.Location) string {
+	if len(places) == 0 {
 		return ""
 	}
-	text := c.places[0].String()
-	for _, p := range c.places[1:] {
+	text := places[0].String()
+	for _, p := range places[1:] {
 		text += fmt.Sprintf(" from %s:%d", path.Base(p.File), p.Line)
 	}
 	return text
@@ -123,9 +128,11 @@ func (r *recording) used(c *call) bool {
 type recording struct {
 	calls  []*call
 	byName map[string][]*call
-	events map[string][]actor.Event // what it saw of each actor's, last
-	left   int                      // bytes of memory that may still be kept
-	keep   func(name string) bool   // whether calls of that name will be lied about
+	events map[string][]actor.Event     // what it saw of each actor's, last
+	seenAt map[string][][]spec.Location // where it saw each of them first
+	looked map[string][]actor.Looks     // what it has read of each
+	left   int                          // bytes of memory that may still be kept
+	keep   func(name string) bool       // whether calls of that name will be lied about
 	seen   map[*actor.Call]*call
 }
 
@@ -134,7 +141,7 @@ const memoryKept = 64 << 20
 
 func newRecording(keep func(string) bool) *recording {
 	return &recording{
-		byName: map[string][]*call{}, events: map[string][]actor.Event{}, left: memoryKept,
+		byName: map[string][]*call{}, events: map[string][]actor.Event{}, seenAt: map[string][][]spec.Location{}, looked: map[string][]actor.Looks{}, left: memoryKept,
 		keep: keep, seen: map[*actor.Call]*call{},
 	}
 }
@@ -146,6 +153,9 @@ func (r *recording) Asked(live *actor.Call) *actor.Lie {
 		text: live.Text(), args: slices.Clone(live.Args()), repeated: live.Repeated(), clones: live.Clones(), holds: live.Holds(), unended: true, live: live,
 	}
 	c.places, c.setup = harness.Script()
+	if _, ok := sends[name]; ok {
+		c.harmless, c.self = live.Harmless(), live.OwnID(name == "tkill")
+	}
 	for _, o := range r.calls {
 		if done, dead := o.live.Ended(); !done && !dead {
 			c.beside = true
@@ -188,17 +198,45 @@ func (r *recording) Told(live *actor.Call) {
 }
 
 func (r *recording) Delivered(a *actor.Actor, events []actor.Event) []actor.Event {
-	r.events[a.String()] = events
+	name := a.String()
+	r.events[name] = events
+	for len(r.seenAt[name]) < len(events) {
+		places, _ := harness.Script()
+		r.seenAt[name] = append(r.seenAt[name], places)
+	}
 	return events
 }
 
 // close ends the recording: how the spec has looked at its calls is known now.
 func (r *recording) close() {
 	for _, c := range r.calls {
-		c.regard = c.live.Regards()
+		c.regard, c.looked = c.live.Regards(), c.live.Looked()
 		c.live = nil
 	}
+	for name, events := range r.events {
+		for _, e := range events {
+			r.looked[name] = append(r.looked[name], e.Info.Looks())
+		}
+	}
 	r.seen = nil
+}
+
+// looksAtParticulars says whether the spec has read anything of a signal but its number.
+func (r *recording) looksAtParticulars() bool {
+	for _, all := range r.looked {
+		if slices.ContainsFunc(all, func(l actor.Looks) bool { return l&^1 != 0 }) {
+			return true
+		}
+	}
+	return false
+}
+
+// eventPlace is where the spec saw a signal of an actor's first.
+func (r *recording) eventPlace(actor string, i int) string {
+	if i >= len(r.seenAt[actor]) {
+		return ""
+	}
+	return placeText(r.seenAt[actor][i])
 }
 
 // same says whether two runs of the spec made the same calls.

@@ -29,6 +29,7 @@ type Report struct {
 type Tally struct {
 	Killed     int `json:"killed"`
 	Survived   int `json:"survived"`
+	Explained  int `json:"explained"` // of those that survived, by a rule
 	Unresolved int `json:"unresolved"`
 	NotTold    int `json:"not_told"`
 }
@@ -41,12 +42,18 @@ func (t Tally) Share() float64 {
 	return float64(t.Killed) / float64(t.Killed+t.Survived)
 }
 
-func (t *Tally) count(o Outcome) {
-	switch o {
+// Unexplained is how many mutants survived and no rule says why.
+func (t Tally) Unexplained() int { return t.Survived - t.Explained }
+
+func (t *Tally) count(m MutantResult) {
+	switch m.Outcome {
 	case Killed:
 		t.Killed++
 	case Survived:
 		t.Survived++
+		if m.Rule != "" {
+			t.Explained++
+		}
 	case Unresolved:
 		t.Unresolved++
 	case NotTold:
@@ -57,6 +64,7 @@ func (t *Tally) count(o Outcome) {
 func (t *Tally) add(o Tally) {
 	t.Killed += o.Killed
 	t.Survived += o.Survived
+	t.Explained += o.Explained
 	t.Unresolved += o.Unresolved
 	t.NotTold += o.NotTold
 }
@@ -94,6 +102,7 @@ type SubjectReport struct {
 type Survivor struct {
 	Spec string `json:"spec,omitempty"`
 	*Mutant
+	Rule string `json:"rule,omitempty"` // that explains it
 }
 
 // Weak returns the subjects about which no lie was noticed.
@@ -112,6 +121,7 @@ func newReport(clauses []*spec.Clause, results []SpecResult) Report {
 	slices.SortFunc(results, func(a, b SpecResult) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Spec, b.Spec))
 	})
+	explainElsewhere(clauses, results)
 	for _, s := range results {
 		s.settleAlternatives()
 		bySpec[s.Clause] = append(bySpec[s.Clause], s)
@@ -172,6 +182,33 @@ func (s *SpecResult) settleAlternatives() {
 	s.Mutants = left
 }
 
+// explainElsewhere explains that a clause does not notice other particulars of a signal, where another
+// clause about the same call does.
+func explainElsewhere(clauses []*spec.Clause, results []SpecResult) {
+	suite := map[string]string{}
+	for _, c := range clauses {
+		suite[c.ID] = c.Suite
+	}
+	noticed := map[string]bool{}
+	each := func(visit func(key string, m *MutantResult)) {
+		for _, s := range results {
+			for i := range s.Mutants {
+				if m := &s.Mutants[i]; m.Particulars {
+					for _, subject := range m.Of {
+						visit(suite[s.Clause]+" "+subject, m)
+					}
+				}
+			}
+		}
+	}
+	each(func(key string, m *MutantResult) { noticed[key] = noticed[key] || m.Outcome == Killed })
+	each(func(key string, m *MutantResult) {
+		if m.Outcome == Survived && m.Rule == "" && m.Group != "" && noticed[key] {
+			m.Rule = ruleElsewhere.Name
+		}
+	})
+}
+
 func newClauseReport(clause *spec.Clause, specs []SpecResult) ClauseReport {
 	c := ClauseReport{ID: clause.ID, Suite: clause.Suite, Excluded: map[string]int{}}
 	if len(specs) == 0 {
@@ -195,12 +232,12 @@ func newClauseReport(clause *spec.Clause, specs []SpecResult) ClauseReport {
 			c.Excluded[rule] += n
 		}
 		for _, m := range s.Mutants {
-			c.count(m.Outcome)
+			c.count(m)
 			if subject := subjects[m.Subject]; subject != nil {
-				subject.count(m.Outcome)
+				subject.count(m)
 			}
 			if m.Outcome == Survived {
-				c.Survivors = append(c.Survivors, Survivor{Spec: s.Spec, Mutant: m.Mutant})
+				c.Survivors = append(c.Survivors, Survivor{Spec: s.Spec, Mutant: m.Mutant, Rule: m.Rule})
 			}
 		}
 	}
@@ -225,9 +262,9 @@ func (r Report) WriteSummary(w io.Writer) error {
 	p := &printer{w: w}
 	p.line("%s on Linux %s, %.0f s, seed %d", r.Tool, r.Kernel.Release.Numbers(), r.Seconds, r.Seed)
 	p.line("")
-	p.line("%-12s %7s %7s %7s %8s %8s %7s", "suite", "clauses", "lied to", "strong", "killed", "survived", "share")
+	p.line("%-12s %7s %7s %7s %8s %8s %7s %11s", "suite", "clauses", "lied to", "strong", "killed", "survived", "share", "unexplained")
 	for _, s := range r.Suites {
-		p.line("%-12s %7d %7d %7d %8d %8d %6.1f%%", s.Suite, s.Clauses, s.LiedTo, s.Strong, s.Killed, s.Survived, 100*s.Share())
+		p.line("%-12s %7d %7d %7d %8d %8d %6.1f%% %11d", s.Suite, s.Clauses, s.LiedTo, s.Strong, s.Killed, s.Survived, 100*s.Share(), s.Unexplained())
 	}
 	return p.err
 }
@@ -236,8 +273,11 @@ func (r Report) WriteSummary(w io.Writer) error {
 func (r Report) WriteText(w io.Writer) error {
 	p := &printer{w: w, err: r.WriteSummary(w)}
 	p.clauses("clauses without a kill on one of their subjects", r.Clauses, func(c ClauseReport) bool { return c.Why == "" && len(c.Weak()) > 0 })
-	p.clauses("clauses with survivors", r.Clauses, func(c ClauseReport) bool {
-		return c.Why == "" && len(c.Weak()) == 0 && c.Survived > 0
+	p.clauses("clauses with survivors that no rule explains", r.Clauses, func(c ClauseReport) bool {
+		return c.Why == "" && len(c.Weak()) == 0 && c.Unexplained() > 0
+	})
+	p.clauses("clauses with survivors that are explained", r.Clauses, func(c ClauseReport) bool {
+		return c.Why == "" && len(c.Weak()) == 0 && c.Survived > 0 && c.Unexplained() == 0
 	})
 	p.notLiedTo(r.Clauses)
 	p.excluded(r)
@@ -269,7 +309,11 @@ func (p *printer) clauses(title string, all []ClauseReport, want func(ClauseRepo
 	p.line("%d %s", len(chosen), title)
 	for _, c := range chosen {
 		p.line("")
-		p.line("%s: %d killed, %d survived", c.ID, c.Killed, c.Survived)
+		text := fmt.Sprintf("%s: %d killed, %d survived", c.ID, c.Killed, c.Survived)
+		if c.Explained > 0 {
+			text += fmt.Sprintf(", %d of them explained", c.Explained)
+		}
+		p.line("%s", text)
 		for _, s := range c.Subjects {
 			switch {
 			case s.Calls == 0:
@@ -288,7 +332,11 @@ func (p *printer) clauses(title string, all []ClauseReport, want func(ClauseRepo
 			if spec != "" {
 				spec = " [" + spec + "]"
 			}
-			p.line("  %s%s: %s: not noticed", s.At, spec, s.Lie)
+			rule := ""
+			if s.Rule != "" {
+				rule = ", by rule: " + s.Rule
+			}
+			p.line("  %s%s: %s: not noticed%s", s.At, spec, s.Lie, rule)
 			p.line("      %s", s.Text)
 		}
 	}
@@ -313,6 +361,19 @@ func (p *printer) notLiedTo(all []ClauseReport) {
 	}
 }
 
+// explained counts the survivors of a suite, or of all, by the rules that explain them.
+func (r Report) explained(suite string) map[string]int {
+	total := map[string]int{}
+	for _, c := range r.Clauses {
+		for _, s := range c.Survivors {
+			if s.Rule != "" && (suite == "" || c.Suite == suite) {
+				total[s.Rule]++
+			}
+		}
+	}
+	return total
+}
+
 func (p *printer) excluded(r Report) {
 	total := map[string]int{}
 	var sum Tally
@@ -324,11 +385,18 @@ func (p *printer) excluded(r Report) {
 	}
 	total[ruleNotTold.Name] += sum.NotTold
 	total[ruleUnresolved.Name] += sum.Unresolved
-	p.line("")
-	p.line("lies not counted, by rule")
-	for _, rule := range r.Rules {
-		if n := total[rule.Name]; n > 0 {
-			p.line("  %6d %s: %s", n, rule.Name, rule.Why)
+	byRule := func(title string, total map[string]int) {
+		if len(total) == 0 {
+			return
+		}
+		p.line("")
+		p.line("%s", title)
+		for _, rule := range r.Rules {
+			if n := total[rule.Name]; n > 0 {
+				p.line("  %6d %s: %s", n, rule.Name, rule.Why)
+			}
 		}
 	}
+	byRule("lies that were told and not noticed, by the rule that explains it", r.explained(""))
+	byRule("lies not counted, by rule", total)
 }

@@ -90,7 +90,7 @@ var rules = []Rule{
 	{
 		Name: "coalesces", Why: "a standard signal that is sent again is one with the first, unless that was handled in between, which is a matter of time",
 		kinds:   []Kind{Twice},
-		applies: func(_ *recording, c *call) bool { at, ok := sends[c.name]; return ok && c.args[at] < 32 },
+		applies: func(_ *recording, c *call) bool { at, ok := sends[c.name]; return ok && c.args[at.sig] < 32 },
 	},
 	{
 		Name: "untold-descriptor", Why: "the second call leaves a descriptor of which nobody was told",
@@ -154,10 +154,19 @@ var (
 		Name: "sampled", Why: "the same call in a loop: its first, middle and last occurrence stand for the others; and of a spec with very many lies a sample is told",
 	}
 	ruleNotTold = Rule{
-		Name: "not-told", Why: "in the run with the lie the spec did not come to that call, or the lie had no effect: the second call failed or moved nothing, the call would have set what was so already, or, with another argument, it told the same and changes nothing else, or failed all the same",
+		Name: "not-told", Why: "in the run with the lie the spec did not come to that call, or the lie had no effect: the second call failed or moved nothing, the call would have set what was so already, or, with another argument, it told the same and changes nothing else, or failed all the same, or the signal does nothing to its target",
 	}
 	ruleUnresolved = Rule{
 		Name: "unresolved", Why: "the lie made the set-up fail: the spec neither conforms nor deviates",
+	}
+	ruleUnread = Rule{
+		Name: "unread", Why: "the spec reads other fields of what is told of signals, or none where its clause is about a call that does not make them up",
+	}
+	ruleUnasked = Rule{
+		Name: "unasked", Why: "a caller need not ask for what the call stores there, and the spec does not look at it",
+	}
+	ruleElsewhere = Rule{
+		Name: "particulars-elsewhere", Why: "what such a signal tells about itself is what another clause about the same call is about, which notices the lie",
 	}
 	ruleAlternatives = Rule{
 		Name: "alternatives", Why: "of lies about independent things that one call tells (a structure's fields), or about data at which a spec never looks, those that nobody noticed count as one where all went unnoticed, else not at all",
@@ -166,7 +175,7 @@ var (
 
 // Rules returns all rules with their reasons.
 func Rules() []Rule {
-	return append(slices.Clone(rules), ruleHint, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleNotTold, ruleUnresolved, ruleAlternatives)
+	return append(slices.Clone(rules), ruleHint, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleElsewhere, ruleNotTold, ruleUnresolved, ruleAlternatives)
 }
 
 var isolates = set("unshare", "setns", "mount", "umount2", "chroot", "pivot_root", "chdir", "fchdir", "capset", "setgroups",
@@ -185,11 +194,6 @@ func harmlessOption(c *call) bool {
 		return true
 	}
 	return false
-}
-
-// sends are the calls that send a signal, and which of their arguments that is.
-var sends = map[string]int{
-	"kill": 1, "tkill": 1, "tgkill": 2, "rt_sigqueueinfo": 1, "rt_tgsigqueueinfo": 2, "pidfd_send_signal": 1,
 }
 
 func set(names ...string) map[string]bool {
@@ -233,7 +237,7 @@ func onlyLooks(c *call) bool {
 	case "waitid":
 		return c.args[3]&unix.WNOWAIT != 0
 	case "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal":
-		return c.args[sends[c.name]] == 0 // the null signal
+		return c.args[sends[c.name].sig] == 0 // the null signal
 	case "fcntl":
 		switch c.args[1] {
 		case unix.F_GETFD, unix.F_GETFL, unix.F_GETPIPE_SZ, unix.F_GETOWN, unix.F_GETSIG, unix.F_GETOWN_EX, unix.F_GETLK, unix.F_GET_SEALS:
@@ -291,7 +295,7 @@ func idempotent(c *call) bool {
 
 func makesDescriptor(c *call) bool {
 	switch c.name {
-	case "pidfd_open", "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd", "eventfd2", "timerfd_create", "memfd_create", "socket", "socketpair", "fcntl":
+	case "pidfd_open", "pidfd_getfd", "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd", "eventfd2", "timerfd_create", "memfd_create", "socket", "socketpair", "fcntl":
 		return true
 	case "signalfd4":
 		return int32(c.args[0]) == -1
@@ -338,13 +342,14 @@ var flagTable = map[string][]flag{
 		{0x1, "RWF_HIPRI"}, {0x2, "RWF_DSYNC"}, {0x4, "RWF_SYNC"}, {0x8, "RWF_NOWAIT"}, {0x10, "RWF_APPEND"}, {0x20, "RWF_NOAPPEND"},
 	},
 	"signalfd": {{unix.SFD_NONBLOCK, "SFD_NONBLOCK"}, {unix.SFD_CLOEXEC, "SFD_CLOEXEC"}},
-	"timer":    {{unix.TIMER_ABSTIME, "TIMER_ABSTIME"}},
+	"timer":    {{unix.TIMER_ABSTIME, "TIMER_ABSTIME"}, {unix.TFD_TIMER_CANCEL_ON_SET, "TFD_TIMER_CANCEL_ON_SET"}},
 	"wait": {
 		{unix.WNOHANG, "WNOHANG"}, {unix.WUNTRACED, "WUNTRACED"}, {unix.WEXITED, "WEXITED"}, {unix.WCONTINUED, "WCONTINUED"}, {unix.WNOWAIT, "WNOWAIT"},
 		{unix.WNOTHREAD, "__WNOTHREAD"}, {unix.WALL, "__WALL"}, {unix.WCLONE, "__WCLONE"},
 	},
 	"pidfd":       {{unix.PIDFD_NONBLOCK, "PIDFD_NONBLOCK"}, {unix.PIDFD_THREAD, "PIDFD_THREAD"}},
 	"pidfdsignal": {{unix.PIDFD_SIGNAL_THREAD, "PIDFD_SIGNAL_THREAD"}, {unix.PIDFD_SIGNAL_THREAD_GROUP, "PIDFD_SIGNAL_THREAD_GROUP"}, {unix.PIDFD_SIGNAL_PROCESS_GROUP, "PIDFD_SIGNAL_PROCESS_GROUP"}},
+	"pipe":        {{unix.O_NONBLOCK, "O_NONBLOCK"}, {unix.O_DIRECT, "O_DIRECT"}, {unix.O_EXCL, "O_NOTIFICATION_PIPE"}, {unix.O_CLOEXEC, "O_CLOEXEC"}},
 	"epollcreate": {{unix.EPOLL_CLOEXEC, "EPOLL_CLOEXEC"}},
 	"timerfd":     {{unix.TFD_NONBLOCK, "TFD_NONBLOCK"}, {unix.TFD_CLOEXEC, "TFD_CLOEXEC"}},
 	"tfdtimer":    {{unix.TFD_TIMER_ABSTIME, "TFD_TIMER_ABSTIME"}, {unix.TFD_TIMER_CANCEL_ON_SET, "TFD_TIMER_CANCEL_ON_SET"}},
@@ -383,5 +388,8 @@ var aliases = map[string][]string{
 	"epoll_wait": {"epoll_pwait"}, "epoll_pwait": {"epoll_wait"}, "mknod": {"mknodat"}, "mkdir": {"mkdirat"}, "unlink": {"unlinkat"},
 	"rename": {"renameat2"}, "link": {"linkat"}, "symlink": {"symlinkat"}, "chmod": {"fchmodat"}, "stat": {"newfstatat"}, "lstat": {"newfstatat"},
 	"fork": {"clone"}, "vfork": {"clone"}, "pipe": {"pipe2"}, "sigaction": {"rt_sigaction"}, "sigprocmask": {"rt_sigprocmask"},
+	"sigpending": {"rt_sigpending"}, "sigsuspend": {"rt_sigsuspend"}, "sigqueue": {"rt_sigqueueinfo"}, "raise": {"tgkill"}, "killpg": {"kill"},
+	"siginterrupt": {"rt_sigaction"}, "signal": {"rt_sigaction"}, "pthread_kill": {"tgkill"}, "pthread_sigmask": {"rt_sigprocmask"}, "sigwait": {"rt_sigtimedwait"},
+	"wait": {"wait4"}, "nanosleep": {"clock_nanosleep"}, "sleep": {"clock_nanosleep"}, "sigreturn": {"rt_sigreturn"},
 	"waitpid": {"wait4"}, "sigtimedwait": {"rt_sigtimedwait"}, "sigwaitinfo": {"rt_sigtimedwait"}, "signalfd": {"signalfd4"}, "dup2": {"dup3"}, "_exit": {"exit_group"}, "exit": {"exit_group"}, "getrlimit": {"prlimit64"}, "setrlimit": {"prlimit64"},
 }
