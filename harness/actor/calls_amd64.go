@@ -44,6 +44,7 @@ var archSignatures = map[uintptr]signature{
 	unix.SYS_FORK:         sig("fork"),
 	unix.SYS_VFORK:        sig("vfork"),
 	unix.SYS_PAUSE:        sig("pause"),
+	unix.SYS_SIGNALFD:     sig("signalfd", "fd", "ptr", "size"),
 	unix.SYS_ALARM:        sig("alarm", "int"),
 	unix.SYS_EVENTFD:      sig("eventfd", "uint"),
 }

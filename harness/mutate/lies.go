@@ -386,7 +386,7 @@ func (b *builder) arguments(c *call) {
 				m.liar = unlessOne(c, i, m.liar)
 			}
 		case "size":
-			if v == 0 || c.name == "vmsplice" {
+			if v == 0 || c.name == "vmsplice" || ofNullMask(c, i) {
 				continue
 			}
 			if c.out != nil && transfers[c.name] && c.out.Result >= 0 && uint64(c.out.Result) < v && !c.died {
@@ -429,6 +429,11 @@ func (b *builder) arguments(c *call) {
 			b.inMemory(c, 0, 8*i+4, 2, []flag{{unix.POLLIN, "POLLIN"}, {unix.POLLOUT, "POLLOUT"}})
 		}
 	}
+}
+
+// ofNullMask says that a size is that of a signal mask which is not there, and so not looked at.
+func ofNullMask(c *call, i int) bool {
+	return (c.name == "ppoll" || c.name == "epoll_pwait") && i > 0 && c.args[i-1] == 0
 }
 
 // unlessOne takes it for no lie that a call got another descriptor for what it had a descriptor of:

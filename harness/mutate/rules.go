@@ -84,6 +84,12 @@ var rules = []Rule{
 		},
 	},
 	{
+		Name: "looks-again", Why: "a call that has waited for a descriptor to be ready, and is made once more, finds it ready and takes nothing",
+		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool {
+			return c.name == "poll" || c.name == "ppoll" || c.name == "select" || c.name == "pselect6"
+		},
+	},
+	{
 		Name: "idempotent", Why: "doing it again changes nothing more, or fails without an effect",
 		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool { return idempotent(c) },
 	},
@@ -297,7 +303,7 @@ func makesDescriptor(c *call) bool {
 	switch c.name {
 	case "pidfd_open", "pidfd_getfd", "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd", "eventfd2", "timerfd_create", "memfd_create", "socket", "socketpair", "fcntl":
 		return true
-	case "signalfd4":
+	case "signalfd", "signalfd4":
 		return int32(c.args[0]) == -1
 	}
 	return false
