@@ -162,6 +162,13 @@ func (a *Actor) Store(to Mem, data []byte) *Call {
 	return call.post(a.Caller)
 }
 
+// Work has the actor use up CPU time in user mode: it copies n bytes of memory onto themselves.
+func (a *Actor) Work(m Mem, n int) *Call {
+	call := Caller{a: a}.prepare(0, m, m, n)
+	call.op = opCopy
+	return call.post(a.Caller)
+}
+
 // Load copies n bytes from an address of the actor's, by the actor itself; they are the call's
 // Data. As for Store, a fault is the signal that it is.
 func (a *Actor) Load(from Mem, n int) *Call {

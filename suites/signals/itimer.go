@@ -43,10 +43,15 @@ func cpuTime(a *actor.Actor, clock int) int64 {
 // burnUntil has an actor use up CPU time, nearly all of it in user mode, until something has
 // happened; or half a second of it, when that shall be judged as it is.
 func burnUntil(a *actor.Actor, happened func() bool) {
-	const chunk = 1 << 20
-	from := a.Alloc(chunk)
-	for start := cpuTime(a, unix.CLOCK_THREAD_CPUTIME_ID); !happened(); {
-		Must(a.Load(from, chunk))
+	const chunk = 3 << 20
+	on := a.Alloc(chunk)
+	for start := cpuTime(a, unix.CLOCK_THREAD_CPUTIME_ID); ; {
+		for range 8 {
+			if happened() {
+				return
+			}
+			Must(a.Work(on, chunk))
+		}
 		if cpuTime(a, unix.CLOCK_THREAD_CPUTIME_ID)-start > second/2 {
 			return
 		}
