@@ -211,7 +211,7 @@ func set(names ...string) map[string]bool {
 }
 
 var observers = set("fstat", "statx", "stat", "lstat", "newfstatat", "poll", "ppoll", "select", "pselect6", "getpid", "getppid", "gettid",
-	"getpgid", "getsid", "getuid", "geteuid", "rt_sigpending", "getitimer", "timer_gettime", "timerfd_gettime", "timer_getoverrun", "clock_gettime", "capget", "epoll_wait", "epoll_pwait")
+	"getpgid", "getsid", "getuid", "geteuid", "rt_sigpending", "getitimer", "timer_gettime", "timerfd_gettime", "timer_getoverrun", "clock_gettime", "capget", "epoll_wait", "epoll_pwait", "epoll_pwait2")
 
 var waiters = set("poll", "ppoll", "select", "pselect6")
 
