@@ -428,7 +428,7 @@ var _ = Describe("A signal of the processor's", func() {
 	} {
 		Clause("signal."+lowName(fault.sig)+"-from-instruction", func() {
 			a := actor.New()
-			a.Handle(fault.sig, 0)
+			Expect(a.Sigaction(fault.sig, actor.SA_SIGINFO, 0)).To(Return(0))
 
 			fault.cause(a)
 			Expect(a).To(Catch(fault.sig))
