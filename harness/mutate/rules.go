@@ -99,6 +99,20 @@ var rules = []Rule{
 		applies: func(_ *recording, c *call) bool { at, ok := sends[c.name]; return ok && c.args[at.sig] < 32 },
 	},
 	{
+		Name: "coalesced", Why: "a standard signal that is already pending is not sent a second time, and the spec sends the same one right before or after",
+		kinds: []Kind{Omit},
+		applies: func(r *recording, c *call) bool {
+			at, ok := sends[c.name]
+			if !ok || c.args[at.sig] >= 32 || len(r.byName["rt_sigprocmask"]) == 0 {
+				return false
+			}
+			same := func(i int) bool {
+				return i >= 0 && i < len(r.calls) && r.calls[i].name == c.name && slices.Equal(r.calls[i].args, c.args)
+			}
+			return same(c.index-1) || same(c.index+1)
+		},
+	},
+	{
 		Name: "untold-descriptor", Why: "the second call leaves a descriptor of which nobody was told",
 		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool { return makesDescriptor(c) },
 	},

@@ -135,8 +135,10 @@ var _ = Describe("A signal of the terminal's", func() {
 		Must(s.user.Write(s.master, []byte("x\n")))
 
 		Expect(job.Read(s.tty, 10)).To(FailWith(unix.EINTR))
-		Expect(job).To(Catch(unix.SIGTTIN))
-		Expect(member).To(Catch(unix.SIGTTIN))
+		for _, a := range []*actor.Actor{job, member} {
+			Expect(a).To(Catch(unix.SIGTTIN))
+			Expect(a.Events()[0].Info.Code()).To(Equal(actor.SI_KERNEL))
+		}
 		Expect(s.leader.Read(s.tty, 10)).To(ReturnData("x\n"))
 	})
 
@@ -199,6 +201,7 @@ var _ = Describe("A signal of the terminal's", func() {
 		job.ReturnFromHandler()
 		Expect(set).To(Return(0))
 		Expect(job).To(Catch(unix.SIGTTOU))
+		Expect(job.Events()[0].Info.Code()).To(Equal(actor.SI_KERNEL))
 	})
 
 	Clause("signal.eintr-ioctl", func() {
@@ -208,6 +211,7 @@ var _ = Describe("A signal of the terminal's", func() {
 
 		Expect(s.foreground(job, job.PID())).To(FailWith(unix.EINTR))
 		Expect(job).To(Catch(unix.SIGTTOU))
+		Expect(job.Events()[0].Info.Code()).To(Equal(actor.SI_KERNEL))
 		Expect(foregroundGroup(s.leader, s.tty)).To(Equal(s.leader.PID()))
 	})
 
@@ -257,7 +261,7 @@ var _ = Describe("A signal of the kernel's", func() {
 		a := actor.New()
 		a.Handle(unix.SIGALRM, 0)
 
-		Expect(a.Setitimer(unix.ITIMER_REAL, actor.Itimer{Value: 1e6})).To(Return(0))
+		setTimer(a, unix.ITIMER_REAL)
 		Expect(a).To(Catch(unix.SIGALRM))
 		Expect(a.Events()[0].Info.Code()).To(Equal(actor.SI_KERNEL))
 	})
@@ -270,7 +274,7 @@ var _ = Describe("A signal of the kernel's", func() {
 			a := actor.New()
 			a.Handle(timer.sig, 0)
 
-			Expect(a.Setitimer(timer.which, actor.Itimer{Value: 1e6})).To(Return(0))
+			setTimer(a, timer.which)
 			// Only time that the process spends counts: as long as it takes.
 			a.Begin().Repeat(1 << 40).Getpid()
 			Expect(a).To(Catch(timer.sig))
@@ -370,9 +374,18 @@ var _ = Describe("A signal of the kernel's", func() {
 			Expect(last.Info.Code()).To(Equal(cause.status))
 			Expect(last.Info.PID()).To(Equal(child.PID()))
 			Expect(parent.Events()).To(HaveLen(n))
+			Expect(parent.Events()[0].Signal).To(Equal(unix.SIGCHLD))
 		})
 	}
 })
+
+// setTimer sets an interval timer, which was not set, to expire once, soon.
+func setTimer(a *actor.Actor, which int) {
+	GinkgoHelper()
+	set := a.Setitimer(which, actor.Itimer{Value: 1e6})
+	Expect(set).To(Return(0))
+	Expect(set.Itimerval()).To(Equal(actor.Itimer{}))
+}
 
 // forbid has a system call of the actor's raise SIGSYS instead of being made.
 func forbid(a *actor.Actor, nr uint32) {

@@ -27,16 +27,22 @@ func expectMaskIs(a *actor.Actor, sigs ...unix.Signal) {
 	Expect(mask.Word()).To(Equal(actor.Mask(sigs...)))
 }
 
-// blockSignals and unblockSignals change a thread's mask; what they return is nothing but that it worked.
+// blockSignals and unblockSignals change a thread's mask, and look that it is so.
 func blockSignals(a *actor.Actor, sigs ...unix.Signal) {
 	GinkgoHelper()
-	Expect(a.Sigprocmask(unix.SIG_BLOCK, actor.Mask(sigs...))).To(Return(0))
+	set := actor.Mask(sigs...)
+	Expect(a.Sigprocmask(unix.SIG_BLOCK, set)).To(Return(0))
+	Expect(a.Sigprocmask(unix.SIG_BLOCK, nil).Word() & set).To(Equal(set &^ unblockableSignals))
 }
 
 func unblockSignals(a *actor.Actor, sigs ...unix.Signal) {
 	GinkgoHelper()
-	Expect(a.Sigprocmask(unix.SIG_UNBLOCK, actor.Mask(sigs...))).To(Return(0))
+	set := actor.Mask(sigs...)
+	Expect(a.Sigprocmask(unix.SIG_UNBLOCK, set)).To(Return(0))
+	Expect(a.Sigprocmask(unix.SIG_BLOCK, nil).Word() & set).To(BeZero())
 }
+
+var unblockableSignals = actor.Mask(unix.SIGKILL, unix.SIGSTOP)
 
 // kinds of signals, of which all that is not about queues holds alike.
 var standardAndRealTime = []unix.Signal{unix.SIGUSR1, 40}
@@ -249,7 +255,7 @@ var _ = Describe("A process-directed signal", func() {
 		a.Handle(unix.SIGALRM, 0)
 		blockSignals(a, unix.SIGALRM)
 
-		Expect(a.Setitimer(unix.ITIMER_REAL, actor.Itimer{Value: 1e6})).To(Return(0))
+		setTimer(a, unix.ITIMER_REAL)
 		Expect(thread).To(Catch(unix.SIGALRM))
 		Expect(settledSignals(a)).To(BeEmpty())
 	})
@@ -500,4 +506,54 @@ var _ = Describe("pause", func() {
 		}
 		expectCaughtFrom(a, sender, caught...)
 	})
+})
+
+var _ = Describe("The kernel's signal set", func() {
+	for _, call := range []struct {
+		name string
+		make func(a *actor.Actor, size int) *actor.Call
+		want int // with 8 bytes
+	}{
+		{"rt_sigaction", func(a *actor.Actor, size int) *actor.Call {
+			return a.Raw(unix.SYS_RT_SIGACTION, unix.SIGUSR1, ignoring, nil, size)
+		}, 0},
+		{"rt_sigprocmask", func(a *actor.Actor, size int) *actor.Call {
+			return a.Raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, a.Sigset(unix.SIGUSR2), nil, size)
+		}, 0},
+		{"rt_sigpending", func(a *actor.Actor, size int) *actor.Call {
+			return a.Raw(unix.SYS_RT_SIGPENDING, a.Alloc(16), size)
+		}, 0},
+		{"rt_sigtimedwait", func(a *actor.Actor, size int) *actor.Call {
+			return a.Raw(unix.SYS_RT_SIGTIMEDWAIT, a.Sigset(unix.SIGTERM), nil, make([]byte, 16), size)
+		}, int(unix.SIGTERM)},
+		{"rt_sigsuspend", func(a *actor.Actor, size int) *actor.Call {
+			return a.Raw(unix.SYS_RT_SIGSUSPEND, a.Sigset(), size)
+		}, -1},
+	} {
+		Clause("signal.set-of-64-bits", call.name, func() {
+			a := actor.New()
+			a.Handle(unix.SIGTERM, 0)
+			blockSignals(a, unix.SIGTERM)
+			Must(a.Kill(a.PID(), unix.SIGTERM))
+
+			Expect(call.make(a, 16)).To(FailWith(unix.EINVAL))
+			expectMaskIs(a, unix.SIGTERM)
+			expectPendingSet(a, unix.SIGTERM)
+			Expect(dispositionOf(a, unix.SIGUSR1)).To(Equal(isDefault))
+			right := call.make(a, 8)
+			switch call.name {
+			case "rt_sigsuspend":
+				Expect(right).To(FailWith(unix.EINTR))
+				expectCaughtFrom(a, a, unix.SIGTERM)
+			case "rt_sigaction":
+				Expect(right).To(Return(call.want))
+				Expect(dispositionOf(a, unix.SIGUSR1)).To(Equal(isIgnored))
+			case "rt_sigprocmask":
+				Expect(right).To(Return(call.want))
+				expectMaskIs(a, unix.SIGTERM, unix.SIGUSR2)
+			default:
+				Expect(right).To(Return(call.want))
+			}
+		})
+	}
 })

@@ -211,6 +211,7 @@ var _ = Describe("Pending signals", func() {
 		for _, value := range []uint64{7, 5} {
 			wait := a.Sigtimedwait(actor.Mask(40), 0)
 			Expect(wait).To(Return(40))
+			Expect(wait.Siginfo().Signo()).To(Equal(unix.Signal(40)))
 			Expect(wait.Siginfo().Value()).To(Equal(value))
 			Expect(wait.Siginfo().PID()).To(Equal(sender.PID()))
 		}

@@ -149,8 +149,8 @@ var _ = Describe("Stopping and continuing", func() {
 				Expect(waitStatus(parent, orphan, unix.WUNTRACED)).To(Equal(stoppedBy(unix.SIGSTOP)))
 			}
 
-			parent.Exit(0)
-			Expect(leader.Wait4(parent.PID(), 0)).To(Return(parent.PID()))
+			Expect(leader.Kill(parent.PID(), unix.SIGKILL)).To(Return(0))
+			Expect(waitStatus(leader, parent, 0)).To(Equal(killedBy(unix.SIGKILL)))
 			if way == "running" {
 				Expect(settledSignals(orphan)).To(BeEmpty())
 				return

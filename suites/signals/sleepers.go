@@ -277,6 +277,15 @@ func waitsForChild(wait func(by actor.Caller, pid int) *actor.Call, want func(pi
 			begin: func() *actor.Call { return wait(a.Begin(), child.PID()) },
 			wake:  func() { child.Exit(3) },
 			want:  Return(want(child.PID())),
+			after: func(call *actor.Call) {
+				GinkgoHelper()
+				if call.Number() == unix.SYS_WAIT4 {
+					Expect(call.Int()).To(Equal(3 << 8))
+				} else {
+					Expect(call.Siginfo().Signo()).To(Equal(unix.SIGCHLD))
+					Expect(call.Siginfo().Status()).To(Equal(3))
+				}
+			},
 		}
 	}
 }
