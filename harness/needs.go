@@ -31,7 +31,7 @@ func provide(clause *spec.Clause) {
 	}
 	for _, device := range n.Devices {
 		if info, err := os.Stat(device); err != nil || info.Mode()&os.ModeDevice == 0 {
-			lack("the device %s, which is not there: provide the node in this /dev", device)
+			lack("the device %s, which is not there: %s", device, providing(device))
 		}
 	}
 	for _, name := range slices.Concat(n.Sysctls, n.SysctlsWrite) {
@@ -117,6 +117,15 @@ func provide(clause *spec.Clause) {
 			endEarly(report.Unsupported, "this kernel was built without "+clause.Optional, 1)
 		}
 	}
+}
+
+// providing says how a device is had.
+func providing(device string) string {
+	if strings.HasPrefix(device, "/dev/channel") {
+		return "load the module (make -C modules/channel && insmod modules/channel/channel.ko), or have a VM do it: " +
+			"ipcspec vm --kernel debian:6.12 --module modules/channel --suite chardev"
+	}
+	return "provide the node in this /dev"
 }
 
 var namespaces = map[string]int{

@@ -7,6 +7,7 @@ import (
 	"github.com/ipcspec/ipcspec/harness/spec"
 
 	// The suites register themselves.
+	_ "github.com/ipcspec/ipcspec/suites/chardev"
 	_ "github.com/ipcspec/ipcspec/suites/events"
 	_ "github.com/ipcspec/ipcspec/suites/pipes"
 	_ "github.com/ipcspec/ipcspec/suites/signals"

@@ -591,6 +591,7 @@ type Stat struct {
 	Nlink      uint64
 	Mode       uint32
 	UID, GID   uint32
+	Rdev       uint64
 	Size       int64
 	Blocks     int64 // of 512 bytes
 	Mtim, Ctim unix.Timespec

@@ -81,7 +81,7 @@ func (c *Call) Stat() Stat {
 		return unix.Timespec{Sec: int64(u64(off)), Nsec: int64(u64(off + 8))}
 	}
 	return Stat{
-		Dev: u64(0), Ino: u64(8), Nlink: u64(16), Mode: u32(24), UID: u32(28), GID: u32(32),
+		Dev: u64(0), Ino: u64(8), Nlink: u64(16), Mode: u32(24), UID: u32(28), GID: u32(32), Rdev: u64(40),
 		Size: int64(u64(48)), Blocks: int64(u64(64)), Atim: at(72), Mtim: at(88), Ctim: at(104),
 	}
 }

@@ -74,6 +74,12 @@ var manPages []byte
 //go:embed statements-ipcspec.tsv
 var ownPages []byte
 
+// What null(4), full(4), open(2), mknod(2) and mount(2) say of character devices. It was taken from the pages by
+// hand: of the last three only those statements are here, which are not in the list of the edition.
+//
+//go:embed statements-6.20-devices.tsv
+var devicePages []byte
+
 // ManPages gives the statements of Edition. It panics if the index that was compiled in is
 // malformed, which a test excludes.
 var ManPages = sync.OnceValue(func() *Index {
@@ -86,16 +92,23 @@ var ManPages = sync.OnceValue(func() *Index {
 
 // Statements gives the statements of all editions.
 var Statements = sync.OnceValue(func() *Index {
-	own, err := ReadIndex(bytes.NewReader(ownPages))
-	if err != nil {
-		panic(fmt.Sprintf("statements-ipcspec.tsv: %v", err))
-	}
-	all := &Index{statements: slices.Concat(ManPages().statements, own.statements), own: map[string]bool{}}
+	all := &Index{statements: slices.Clone(ManPages().statements), own: map[string]bool{}}
 	all.byID, all.byPage = maps.Clone(ManPages().byID), maps.Clone(ManPages().byPage)
-	maps.Copy(all.byID, own.byID)
-	maps.Copy(all.byPage, own.byPage)
-	for page := range own.byPage {
-		all.own[page] = true
+	for _, part := range []struct {
+		name string
+		text []byte
+		own  bool
+	}{{"statements-6.20-devices.tsv", devicePages, false}, {"statements-ipcspec.tsv", ownPages, true}} {
+		index, err := ReadIndex(bytes.NewReader(part.text))
+		if err != nil {
+			panic(fmt.Sprintf("%s: %v", part.name, err))
+		}
+		all.statements = append(all.statements, index.statements...)
+		maps.Copy(all.byID, index.byID)
+		maps.Copy(all.byPage, index.byPage)
+		for page := range index.byPage {
+			all.own[page] = part.own
+		}
 	}
 	return all
 })
