@@ -376,11 +376,10 @@ var flagTable = map[string][]flag{
 	"eventfd":     {{1, "EFD_SEMAPHORE"}, {unix.O_NONBLOCK, "EFD_NONBLOCK"}, {unix.O_CLOEXEC, "EFD_CLOEXEC"}},
 }
 
-// dispositionFlags are in the flags of struct sigaction. SA_SIGINFO is none of them, since a handler
-// gets the same arguments without it.
+// dispositionFlags are in the flags of struct sigaction.
 var dispositionFlags = []flag{
 	{actor.SA_NOCLDSTOP, "SA_NOCLDSTOP"}, {actor.SA_NOCLDWAIT, "SA_NOCLDWAIT"}, {actor.SA_ONSTACK, "SA_ONSTACK"},
-	{actor.SA_RESTART, "SA_RESTART"}, {actor.SA_NODEFER, "SA_NODEFER"}, {actor.SA_RESETHAND, "SA_RESETHAND"},
+	{actor.SA_RESTART, "SA_RESTART"}, {actor.SA_SIGINFO, "SA_SIGINFO"}, {actor.SA_NODEFER, "SA_NODEFER"}, {actor.SA_RESETHAND, "SA_RESETHAND"},
 }
 
 // neighbours are the errors that an error is easily taken for.

@@ -67,6 +67,7 @@ func catchOn(a *actor.Actor, sig unix.Signal, flags uint64) actor.Event {
 // parkIn has the actor wait in a handler with the flags, at a depth.
 func parkIn(a, sender *actor.Actor, depth int, sig unix.Signal, flags uint64) actor.Event {
 	GinkgoHelper()
+	Must(a.Getpid()) // it has come back from the handler before, if there was one
 	a.Park(sig, true)
 	Expect(a.Sigaction(sig, flags|actor.SA_SIGINFO, 0)).To(Return(0))
 	Must(sender.Kill(a.PID(), sig))
