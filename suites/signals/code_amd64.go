@@ -106,3 +106,23 @@ var (
 	// Where the breakpoint of codeRegisters ends.
 	codeRegistersTrap = uint64(0x7a)
 )
+
+var (
+	codeIllegal = []byte{0x0f, 0x0b}       // UD2
+	codeDivide  = []byte{0x48, 0xf7, 0xf1} // DIV RCX
+
+	codeDebugTrap = thenReturn(0xf1) // INT1
+
+	// Where the instruction is that faults.
+	codeMisalignedLoad = uint64(10)
+	codeOverflowDivide = uint64(15)
+	codeFloatOp        = uint64(37)
+
+	// Where codeSingleStep is after each instruction that traps.
+	codeSingleStepAt = []uint64{11, 12, 20, 21}
+)
+
+const (
+	opMultiply = 0x59
+	opDivide   = 0x5e
+)
