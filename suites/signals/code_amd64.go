@@ -111,8 +111,6 @@ var (
 	codeIllegal = []byte{0x0f, 0x0b}       // UD2
 	codeDivide  = []byte{0x48, 0xf7, 0xf1} // DIV RCX
 
-	codeDebugTrap = thenReturn(0xf1) // INT1
-
 	// Where the instruction is that faults.
 	codeMisalignedLoad = uint64(10)
 	codeOverflowDivide = uint64(15)

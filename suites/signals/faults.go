@@ -1,8 +1,6 @@
 package signals
 
 import (
-	"fmt"
-
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
@@ -25,7 +23,6 @@ const (
 	segvPkuErr = 4
 	busAdrAln  = 1
 	busAdrErr  = 2
-	trapBrkpt  = 1
 	trapTrace  = 2
 )
 
@@ -242,15 +239,6 @@ var _ = Describe("The siginfo of a fault", func() {
 		}
 	})
 
-	Clause("siginfo.trap-brkpt", func() {
-		a := actor.New()
-		catchFault(a, unix.SIGTRAP)
-		code := a.Executable(codeDebugTrap)
-
-		Expect(a.Execute(code)).To(ReturnSuccess())
-		expectFault(a, unix.SIGTRAP, trapBrkpt, code.Addr+1)
-	})
-
 	Clause("siginfo.fault-comes-again", func() {
 		a := actor.New()
 		stack := setAltStack(a, 0)
@@ -281,5 +269,3 @@ func siginfoWord(e actor.Event, off int) uint32 {
 	raw := e.Info.Raw[off : off+4]
 	return uint32(raw[0]) | uint32(raw[1])<<8 | uint32(raw[2])<<16 | uint32(raw[3])<<24
 }
-
-var _ = fmt.Sprint
