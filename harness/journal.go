@@ -205,7 +205,7 @@ func joinJournals(text []byte) {
 	if InWorker() {
 		for _, fd := range worker.Journals {
 			unix.CloseOnExec(fd)
-			journals = append(journals, report.NewJournal(os.NewFile(uintptr(fd), "journal"), worker.Proc))
+			journals = append(journals, report.NewJournal(report.WholeLines(os.NewFile(uintptr(fd), "journal")), worker.Proc))
 		}
 		keepJournal(func(j *report.Journal) error { return j.Run(worker.Run) })
 		return

@@ -13,6 +13,7 @@ import (
 	"github.com/ipcspec/ipcspec/harness"
 	"github.com/ipcspec/ipcspec/harness/mutate"
 	"github.com/ipcspec/ipcspec/harness/target"
+	"github.com/ipcspec/ipcspec/harness/target/vm"
 )
 
 // Exit codes of every command.
@@ -44,6 +45,9 @@ func main() {
 	}
 	if mutate.InWorker() {
 		os.Exit(mutate.RunWorker())
+	}
+	if vm.InGuest() {
+		os.Exit(vm.PlayGuest())
 	}
 	if target.IsInside() {
 		os.Exit(target.Play())
@@ -96,7 +100,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newRun(), newOCI(), newReport(), newDiff(), newMatrix(), newExpect(), newMutate(), newList(), newShow(), newCoverage(), newVersion())
+	root.AddCommand(newRun(), newVM(), newOCI(), newReport(), newDiff(), newMatrix(), newExpect(), newMutate(), newList(), newShow(), newCoverage(), newVersion())
 	return root
 }
 

@@ -48,6 +48,7 @@ type Options struct {
 
 	Journal  string            `json:"-"` // file to keep the journal in; "" for none
 	Tell     func(report.Line) `json:"-"` // is told each line of the journal; one at a time
+	Line     *os.File          `json:"-"` // a serial line that the workers keep the journal on, in place of a file
 	Progress io.Writer         `json:"-"`
 }
 
@@ -235,7 +236,10 @@ func (d *director) open() error {
 	if err := d.claims.Truncate(int64(max(4*harness.Sequence(), 4))); err != nil {
 		return fmt.Errorf("make memory for the workers to share: %w", err)
 	}
-	if d.options.Journal != "" {
+	switch {
+	case d.options.Line != nil:
+		d.journal = d.options.Line
+	case d.options.Journal != "":
 		d.journal, err = os.OpenFile(d.options.Journal, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o666)
 		if err != nil {
 			return fmt.Errorf("the journal: %w: give --results a place that can be written", err)
@@ -246,7 +250,7 @@ func (d *director) open() error {
 
 func (d *director) close() {
 	d.claims.Close()
-	if d.journal != nil {
+	if d.journal != nil && d.journal != d.options.Line {
 		d.journal.Close()
 	}
 }
@@ -424,7 +428,7 @@ func (d *director) say(proc int, write func(*report.Journal) error) {
 		return
 	}
 	if d.journal != nil {
-		if _, err := d.journal.Write(text.Bytes()); err != nil {
+		if _, err := report.WholeLines(d.journal).Write(text.Bytes()); err != nil {
 			fmt.Fprintln(os.Stderr, "ipcspec: the journal cannot be written:", err)
 		}
 	}

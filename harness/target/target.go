@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -136,9 +137,14 @@ func Inside(orders io.Reader, tell io.Writer) int {
 	}()
 	journal := report.NewJournal(tell, 0)
 	o.Progress = io.Discard
-	o.Tell = func(l report.Line) {
-		if err := journal.Copy(l); err != nil {
-			fmt.Fprintln(os.Stderr, "ipcspec: cannot tell of the run:", err)
+	if file, ok := tell.(*os.File); ok && report.IsSerial(file) {
+		// Through this process a line might be on its way yet when the kernel panics.
+		o.Line, tell = file, report.WholeLines(file)
+	} else {
+		o.Tell = func(l report.Line) {
+			if err := journal.Copy(l); err != nil {
+				fmt.Fprintln(os.Stderr, "ipcspec: cannot tell of the run:", err)
+			}
 		}
 	}
 	_, err = run.Local(ctx, o)
@@ -163,6 +169,9 @@ type Line struct {
 	// Hang is called when the far end has said nothing for longer than the limit, or goes on long after
 	// it was interrupted: it must have Told come to its end.
 	Hang func()
+	// Explain, where it is set, says what ended a far end that did not say that it was done, in one
+	// line and in lines that show it. That becomes the fault of what was running.
+	Explain func(End) (fault string, evidence []string)
 	// Start is how long the far end may need to begin with a first line, Silence for any further one.
 	Start, Silence time.Duration
 }
@@ -202,7 +211,7 @@ func Prepare(o *run.Options) (run.Plan, error) {
 // run. The error says what this end failed at; how the far end ended is in the End.
 func Follow(ctx context.Context, o run.Options, plan run.Plan, line Line) (report.Results, End, error) {
 	var end End
-	f := &follower{options: o, end: &end, progress: report.NewProgress(o.Progress, len(plan.IDs)), running: map[string]int{}}
+	f := &follower{options: o, end: &end, progress: report.NewProgress(o.Progress, len(plan.IDs))}
 	defer f.progress.Close()
 	var file *os.File
 	if o.Journal != "" {
@@ -246,8 +255,11 @@ func Follow(ctx context.Context, o run.Options, plan run.Plan, line Line) (repor
 		}
 	}
 	giveUp.Do(func() {}) // too late for that
-	for id := range f.running {
-		end.Running = append(end.Running, id)
+	for _, l := range f.running {
+		end.Running = append(end.Running, l.Outcome.Clause)
+	}
+	if line.Explain != nil && !end.Over {
+		f.mourn(line.Explain(end))
 	}
 	infos, err := harness.ClauseInfos(plan.IDs)
 	died := "the target ended while this clause was being checked"
@@ -268,7 +280,7 @@ type follower struct {
 	mu       sync.Mutex
 	end      *End
 	lines    []report.Line
-	running  map[string]int
+	running  []report.Line // the specs that have started and not ended
 	err      error
 }
 
@@ -297,17 +309,38 @@ func (f *follower) take(text []byte) bool {
 		return false // the remains of a line; the end explains them
 	}
 	f.end.Began = true
+	f.keep(l)
+	return true
+}
+
+// keep keeps a line of the journal.
+func (f *follower) keep(l report.Line) {
 	f.lines = append(f.lines, l)
-	if o := l.Outcome; o != nil {
-		if f.running[o.Clause]++; l.Event == report.EndEvent {
-			if f.running[o.Clause] -= 2; f.running[o.Clause] <= 0 {
-				delete(f.running, o.Clause)
-			}
+	switch l.Event {
+	case report.StartEvent:
+		f.running = append(f.running, l)
+	case report.EndEvent:
+		if i := slices.IndexFunc(f.running, func(s report.Line) bool {
+			return s.Proc == l.Proc && s.Outcome.Clause == l.Outcome.Clause && s.Outcome.Spec == l.Outcome.Spec
+		}); i >= 0 {
+			f.running = slices.Delete(f.running, i, i+1)
 		}
 	}
 	if f.journal != nil && f.err == nil {
 		f.err = f.journal.Copy(l)
 	}
 	f.progress.Line(l)
-	return true
+}
+
+// mourn ends the specs that were running, as the far end could not any more.
+func (f *follower) mourn(fault string, evidence []string) {
+	if fault == "" {
+		return
+	}
+	for _, l := range slices.Clone(f.running) {
+		o := *l.Outcome
+		o.Verdict, o.Fault = report.Unresolved, fault
+		o.Evidence = &report.Evidence{Message: fault, Location: o.Location, Trace: evidence}
+		f.keep(report.Line{Event: report.EndEvent, Time: time.Now().UTC(), Proc: l.Proc, Outcome: &o})
+	}
 }
