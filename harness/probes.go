@@ -33,6 +33,12 @@ var probed struct {
 // says no only when the documented sign of the lack is there: whatever else is wrong is for the
 // clause to find.
 var probes = map[string]func() bool{
+	// Without it there is no such call.
+	"CONFIG_KCMP": func() bool {
+		a := actor.New()
+		const kcmpVM = 1
+		return a.Raw(unix.SYS_KCMP, a.PID(), a.PID(), kcmpVM, 0, 0).Errno() != unix.ENOSYS
+	},
 	// timerfd_create(2): without it there is no such ioctl. With it, 0 expirations are refused.
 	"CONFIG_CHECKPOINT_RESTORE": func() bool {
 		a := actor.New()

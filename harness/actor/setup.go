@@ -28,6 +28,51 @@ func (a *Actor) Pipe(flags int) (r, w int) {
 	return call.FDs()
 }
 
+// Sockets makes a pair of connected UNIX domain sockets of a kind (SOCK_STREAM, perhaps with flags).
+func (a *Actor) Sockets(kind int) (here, there int) {
+	pair := a.Socketpair(unix.AF_UNIX, kind, 0)
+	must(pair)
+	return pair.FDs()
+}
+
+// Terminal makes a pseudoterminal, which becomes nobody's controlling terminal. The flags are for the
+// slave.
+func (a *Actor) Terminal(flags int) (master, slave int) {
+	master = must(a.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0))
+	must(a.Ioctl(master, unix.TIOCSPTLCK, a.Alloc(4)))
+	number := a.Alloc(4)
+	must(a.Ioctl(master, unix.TIOCGPTN, number))
+	return master, must(a.Open(fmt.Sprintf("/dev/pts/%d", number.Uint32(0)), unix.O_RDWR|unix.O_NOCTTY|flags, 0))
+}
+
+// SendDescriptor sends a descriptor over a connected UNIX domain socket.
+func (a *Actor) SendDescriptor(socket, fd int) {
+	header, _ := a.oneDescriptor(fd)
+	must(a.Raw(unix.SYS_SENDMSG, socket, header, 0))
+}
+
+// ReceiveDescriptor receives one, and returns its number.
+func (a *Actor) ReceiveDescriptor(socket int) int {
+	header, control := a.oneDescriptor(-1)
+	must(a.Raw(unix.SYS_RECVMSG, socket, header, 0))
+	return int(int32(control.Uint32(16)))
+}
+
+// oneDescriptor lays out a struct msghdr with a byte of data and room for a descriptor.
+func (a *Actor) oneDescriptor(fd int) (header, control Mem) {
+	control = a.Alloc(24) // CMSG_SPACE(sizeof(int))
+	control.PutUint64(0, 20)
+	control.PutUint32(8, unix.SOL_SOCKET)
+	control.PutUint32(12, unix.SCM_RIGHTS)
+	control.PutUint32(16, uint32(fd))
+	header = a.Alloc(56)
+	header.PutUint64(16, a.Iovec(a.Bytes([]byte("x"))).Addr)
+	header.PutUint64(24, 1)
+	header.PutUint64(32, control.Addr)
+	header.PutUint64(40, 24)
+	return header, control
+}
+
 // Fill writes into a pipe (or another descriptor) until it takes no more, to the byte, and returns
 // how many bytes went in. The description's O_NONBLOCK is as before afterwards.
 func (a *Actor) Fill(fd int) int {

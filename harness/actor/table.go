@@ -59,6 +59,7 @@ var signatures = map[uintptr]signature{
 	unix.SYS_EPOLL_CTL:         sig("epoll_ctl", "fd", "epollctl", "fd", "ptr"),
 	unix.SYS_EPOLL_PWAIT:       sig("epoll_pwait", "fd", "ptr", "int", "int", "ptr", "size"),
 	unix.SYS_EPOLL_PWAIT2:      sig("epoll_pwait2", "fd", "ptr", "int", "ptr", "ptr", "size"),
+	unix.SYS_KCMP:              sig("kcmp", "pid", "pid", "int", "fd", "ptr"),
 	unix.SYS_EVENTFD2:          sig("eventfd2", "uint", "eventfd"),
 	unix.SYS_SOCKET:            sig("socket", "int", "hex", "int"),
 	unix.SYS_SOCKETPAIR:        sig("socketpair", "int", "hex", "int", "ptr"),
