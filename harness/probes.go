@@ -63,6 +63,15 @@ var probes = map[string]func() bool{
 	"CONFIG_AIO": func() bool {
 		return actor.New().Raw(unix.SYS_IO_SETUP, 0, nil).Errno() != unix.ENOSYS
 	},
+	// timer_create(2): support for POSIX timers can be left out. The actor ends with its timer.
+	"CONFIG_POSIX_TIMERS": func() bool {
+		return actor.New().TimerCreate(unix.CLOCK_MONOTONIC, nil).Errno() != unix.ENOSYS
+	},
+	// timer_create(2): ENOTSUP where the kernel has no timers on this clock: without a clock that runs
+	// while the system sleeps there is nothing to wake it.
+	"CONFIG_RTC_CLASS": func() bool {
+		return actor.New().TimerCreate(unix.CLOCK_REALTIME_ALARM, nil).Errno() != unix.ENOTSUP
+	},
 	// keyctl_watch_key(3) without support for it; without CONFIG_KEYS there is no keyctl at all. No
 	// pipe is given, so that nothing comes to be watched.
 	"CONFIG_KEY_NOTIFICATIONS": func() bool {
