@@ -20,16 +20,16 @@ func signalBy(sig unix.Signal, value uint64) *actor.Sigevent {
 	return &actor.Sigevent{Notify: actor.SIGEV_SIGNAL, Signo: sig, Value: value}
 }
 
-// newTimer makes a timer as a step of the set-up.
-func newTimer(a *actor.Actor, clock int, event *actor.Sigevent) int {
+// createTimer makes a timer as a step of the set-up.
+func createTimer(a *actor.Actor, clock int, event *actor.Sigevent) int {
 	GinkgoHelper()
 	create := a.TimerCreate(clock, event)
 	Must(create)
 	return create.Int()
 }
 
-// setTimer is timer_settime without a pointer for the old value.
-func setTimer(a *actor.Actor, timer, flags int, t actor.Itimer) *actor.Call {
+// settime is timer_settime without a pointer for the old value.
+func settime(a *actor.Actor, timer, flags int, t actor.Itimer) *actor.Call {
 	return a.Raw(unix.SYS_TIMER_SETTIME, timer, flags, itimerspecOf(t.Interval/second, t.Interval%second, t.Value/second, t.Value%second), actor.Null)
 }
 
@@ -73,7 +73,7 @@ var _ = Describe("timer_create", func() {
 		create := a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 		Expect(create).To(Return(0))
 		Expect(create.Int()).To(BeNumerically(">=", 0))
-		Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: 1}))
+		Must(settime(a, create.Int(), 0, actor.Itimer{Value: 1}))
 		accept(a, lowRT)
 	})
 
@@ -101,7 +101,7 @@ var _ = Describe("timer_create", func() {
 		// Each runs for itself: the last one, which is to expire first, does.
 		now := monotonic(a)
 		for i, timer := range timers {
-			Must(setTimer(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: now + int64(5-i)*millisecond/2}))
+			Must(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: now + int64(5-i)*millisecond/2}))
 		}
 		for i := range 5 {
 			Expect(accept(a, lowRT).Value()).To(Equal(uint64(104 - i)))
@@ -134,13 +134,13 @@ var _ = Describe("timer_create", func() {
 			timer := create.Int()
 			// A relative time passes on CLOCK_MONOTONIC as on this clock, also when somebody sets that.
 			before := monotonic(a)
-			Expect(setTimer(a, timer, 0, actor.Itimer{Value: 2 * millisecond})).To(Return(0))
+			Expect(settime(a, timer, 0, actor.Itimer{Value: 2 * millisecond})).To(Return(0))
 			Expect(accept(a, lowRT).Value()).To(Equal(uint64(5)))
 			Expect(monotonic(a) - before).To(BeNumerically(">=", 2*millisecond))
 
 			// An absolute one is on the clock itself.
 			now := cpuTime(a, clock.id)
-			Expect(setTimer(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: now + millisecond})).To(Return(0))
+			Expect(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: now + millisecond})).To(Return(0))
 			accept(a, lowRT)
 			Expect(cpuTime(a, clock.id)).To(BeNumerically(">=", now+millisecond))
 		})
@@ -157,7 +157,7 @@ var _ = Describe("timer_create", func() {
 			create := a.TimerCreate(clock.id, signalBy(lowRT, 5))
 			Expect(create).To(Return(0))
 			before := cpuTime(a, clock.id)
-			Expect(setTimer(a, create.Int(), 0, actor.Itimer{Value: millisecond})).To(Return(0))
+			Expect(settime(a, create.Int(), 0, actor.Itimer{Value: millisecond})).To(Return(0))
 			burnUntil(a, func() bool { return len(a.Events()) > 0 })
 			Expect(a).To(Catch(lowRT))
 			Expect(cpuTime(a, clock.id) - before).To(BeNumerically(">=", millisecond))
@@ -169,7 +169,7 @@ var _ = Describe("timer_create", func() {
 			a := actor.New()
 			create := a.TimerCreate(clock.id, signalBy(lowRT, 5))
 			Expect(create).To(Return(0))
-			Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: 1000 * second}))
+			Must(settime(a, create.Int(), 0, actor.Itimer{Value: 1000 * second}))
 
 			before := timerLeft(a, create.Int()).Value
 			Must(a.Nanosleep(unix.CLOCK_MONOTONIC, 0, sleep))
@@ -184,7 +184,7 @@ var _ = Describe("timer_create", func() {
 
 		create := a.TimerCreate(unix.CLOCK_PROCESS_CPUTIME_ID, signalBy(lowRT, 0))
 		Expect(create).To(Return(0))
-		Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: millisecond}))
+		Must(settime(a, create.Int(), 0, actor.Itimer{Value: millisecond}))
 		caught := func() int { return len(a.Events()) + len(thread.Events()) }
 		burnUntil(thread, func() bool { return caught() > 0 })
 		Expect(caught()).To(Equal(1))
@@ -196,7 +196,7 @@ var _ = Describe("timer_create", func() {
 
 		create := a.TimerCreate(unix.CLOCK_THREAD_CPUTIME_ID, signalBy(lowRT, 0))
 		Expect(create).To(Return(0))
-		Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: 1000 * second}))
+		Must(settime(a, create.Int(), 0, actor.Itimer{Value: 1000 * second}))
 		before, own := timerLeft(a, create.Int()).Value, cpuTime(thread, unix.CLOCK_THREAD_CPUTIME_ID)
 		burnUntil(thread, func() bool { return cpuTime(thread, unix.CLOCK_THREAD_CPUTIME_ID)-own > 4*millisecond })
 		used := before - timerLeft(a, create.Int()).Value
@@ -212,7 +212,7 @@ var _ = Describe("timer_create", func() {
 		create := a.TimerCreate(cpuClock(child.PID()), signalBy(lowRT, 0))
 		Expect(create).To(Return(0))
 		start := cpuTime(a, cpuClock(child.PID()))
-		Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: millisecond}))
+		Must(settime(a, create.Int(), 0, actor.Itimer{Value: millisecond}))
 		burnUntil(child, func() bool { return len(a.Events()) > 0 })
 		Expect(a).To(Catch(lowRT))
 		Expect(a.Events()[0].Info.TimerID()).To(Equal(create.Int()))
@@ -228,7 +228,7 @@ var _ = Describe("timer_create", func() {
 		create := a.TimerCreate(threadCPUClock(thread.TID()), signalBy(lowRT, 0))
 		Expect(create).To(Return(0))
 		start := cpuTime(thread, unix.CLOCK_THREAD_CPUTIME_ID)
-		Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: millisecond}))
+		Must(settime(a, create.Int(), 0, actor.Itimer{Value: millisecond}))
 		caught := func() int { return len(a.Events()) + len(thread.Events()) }
 		burnUntil(thread, func() bool { return caught() > 0 })
 		Expect(caught()).To(Equal(1))
@@ -242,7 +242,7 @@ var _ = Describe("timer_create", func() {
 
 		create := a.TimerCreate(unix.CLOCK_MONOTONIC, &actor.Sigevent{Notify: actor.SIGEV_NONE, Signo: lowRT})
 		Expect(create).To(Return(0))
-		Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: millisecond, Interval: millisecond}))
+		Must(settime(a, create.Int(), 0, actor.Itimer{Value: millisecond, Interval: millisecond}))
 		passTime(a, 3*millisecond)
 		Expect(a).To(Catch())
 	})
@@ -253,10 +253,10 @@ var _ = Describe("timer_create", func() {
 		create := a.TimerCreate(unix.CLOCK_MONOTONIC, &actor.Sigevent{Notify: actor.SIGEV_NONE})
 		Expect(create).To(Return(0))
 		start := monotonic(a)
-		Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: 1000 * second, Interval: 7 * second}))
+		Must(settime(a, create.Int(), 0, actor.Itimer{Value: 1000 * second, Interval: 7 * second}))
 		Expect(timerLeft(a, create.Int()).Interval).To(Equal(7 * second))
 		remainsOf(timerLeft(a, create.Int()).Value, 1000*second, a, start)
-		Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: millisecond}))
+		Must(settime(a, create.Int(), 0, actor.Itimer{Value: millisecond}))
 		passTime(a, 2*millisecond)
 		Expect(timerLeft(a, create.Int())).To(Equal(actor.Itimer{}))
 	})
@@ -265,11 +265,11 @@ var _ = Describe("timer_create", func() {
 		Clause("timer-create.signal", actor.SignalName(sig), func() {
 			a := actor.New()
 			a.Handle(sig, 0)
-			newTimer(a, unix.CLOCK_MONOTONIC, nil) // so that the other's id is not 0
+			createTimer(a, unix.CLOCK_MONOTONIC, nil) // so that the other's id is not 0
 
 			create := a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(sig, 0x1122334455667788))
 			Expect(create).To(Return(0))
-			Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: 1000}))
+			Must(settime(a, create.Int(), 0, actor.Itimer{Value: 1000}))
 			Expect(a).To(Catch(sig))
 			info := a.Events()[0].Info
 			Expect(info.Code()).To(Equal(actor.SI_TIMER))
@@ -285,7 +285,7 @@ var _ = Describe("timer_create", func() {
 		create := thread.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(lowRT, 1))
 		Expect(create).To(Return(0))
 
-		Must(setTimer(thread, create.Int(), 0, actor.Itimer{Value: 1000}))
+		Must(settime(thread, create.Int(), 0, actor.Itimer{Value: 1000}))
 		Expect(accept(a, lowRT).Value()).To(Equal(uint64(1)))
 	})
 
@@ -298,7 +298,7 @@ var _ = Describe("timer_create", func() {
 		judged := false
 		for range 100 { // once is enough: a loaded machine may let the next period pass too soon
 			first := monotonic(a) + 1000
-			Must(setTimer(a, create.Int(), unix.TIMER_ABSTIME, actor.Itimer{Value: first, Interval: period}))
+			Must(settime(a, create.Int(), unix.TIMER_ABSTIME, actor.Itimer{Value: first, Interval: period}))
 			spinUntil(a, first+3*period+1000)
 			accept(a, lowRT)
 			before := (monotonic(a) - first) / period
@@ -319,7 +319,7 @@ var _ = Describe("timer_create", func() {
 		for i, target := range []*actor.Actor{one, two, a} {
 			create := a.TimerCreate(unix.CLOCK_MONOTONIC, &actor.Sigevent{Notify: actor.SIGEV_THREAD_ID, Signo: lowRT, TID: target.TID(), Value: uint64(i)})
 			Expect(create).To(Return(0))
-			Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: 1000}))
+			Must(settime(a, create.Int(), 0, actor.Itimer{Value: 1000}))
 			for timerLeft(a, create.Int()).Value != 0 {
 			}
 			for _, other := range []*actor.Actor{a, one, two} {
@@ -345,11 +345,11 @@ var _ = Describe("timer_create", func() {
 
 	Clause("timer-create.default", func() {
 		a := waiterFor(unix.SIGALRM)
-		newTimer(a, unix.CLOCK_MONOTONIC, nil)
+		createTimer(a, unix.CLOCK_MONOTONIC, nil)
 
 		create := a.TimerCreate(unix.CLOCK_MONOTONIC, nil)
 		Expect(create).To(Return(0))
-		Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: 1000}))
+		Must(settime(a, create.Int(), 0, actor.Itimer{Value: 1000}))
 		info := accept(a, unix.SIGALRM)
 		Expect(info.Code()).To(Equal(actor.SI_TIMER))
 		Expect(int(int32(info.Value()))).To(Equal(create.Int()))
@@ -418,7 +418,7 @@ var _ = Describe("timer_create", func() {
 		a := waiterFor(lowRT)
 		create := a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 		Expect(create).To(Return(0))
-		Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: millisecond, Interval: 1000 * second}))
+		Must(settime(a, create.Int(), 0, actor.Itimer{Value: millisecond, Interval: 1000 * second}))
 
 		child := a.Fork()
 		Expect(child.TimerGettime(create.Int())).To(FailWith(unix.EINVAL))
@@ -430,9 +430,9 @@ var _ = Describe("timer_create", func() {
 
 	Clause("timer-create.gone-after-exec", func() {
 		a := waiterFor(lowRT)
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 		due := monotonic(a) + 40*millisecond
-		Must(setTimer(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: due}))
+		Must(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: due}))
 
 		execAnew(a)
 		late := monotonic(a) >= due // it may have expired before, on a slow machine
@@ -480,7 +480,7 @@ var _ = Describe("timer_create", func() {
 		Expect(a.Sigqueue(Must(a.Getpid()), lowRT, 0)).To(FailWith(unix.EAGAIN))
 
 		// Its signal was set aside when the timer was made.
-		Must(setTimer(a, create.Int(), 0, actor.Itimer{Value: 1000}))
+		Must(settime(a, create.Int(), 0, actor.Itimer{Value: 1000}))
 		Expect(accept(a, lowRT).Value()).To(Equal(uint64(9)))
 	})
 
@@ -509,11 +509,11 @@ var _ = Describe("timer_create", func() {
 var _ = Describe("timer_settime", func() {
 	Clause("timer-settime.arms", func() {
 		a := waiterFor(lowRT)
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 
 		for _, ns := range []int64{1, 999_999, 2 * millisecond} {
 			before := monotonic(a)
-			Expect(setTimer(a, timer, 0, actor.Itimer{Value: ns})).To(Return(0))
+			Expect(settime(a, timer, 0, actor.Itimer{Value: ns})).To(Return(0))
 			accept(a, lowRT)
 			Expect(monotonic(a) - before).To(BeNumerically(">=", ns))
 			Expect(timerLeft(a, timer)).To(Equal(actor.Itimer{}))
@@ -523,9 +523,9 @@ var _ = Describe("timer_settime", func() {
 	Clause("timer-settime.single-shot", func() {
 		a := actor.New()
 		a.Handle(lowRT, 0)
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 7))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 7))
 
-		Expect(setTimer(a, timer, 0, actor.Itimer{Value: millisecond})).To(Return(0))
+		Expect(settime(a, timer, 0, actor.Itimer{Value: millisecond})).To(Return(0))
 		a.AwaitEvents(1)
 		passTime(a, 3*millisecond)
 		Expect(a).To(Catch(lowRT))
@@ -535,10 +535,10 @@ var _ = Describe("timer_settime", func() {
 	Clause("timer-settime.periodic", func() {
 		const period = millisecond
 		a := waiterFor(lowRT)
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 
 		start := monotonic(a)
-		Expect(setTimer(a, timer, 0, actor.Itimer{Value: 2 * period, Interval: period})).To(Return(0))
+		Expect(settime(a, timer, 0, actor.Itimer{Value: 2 * period, Interval: period})).To(Return(0))
 		expired := int64(0)
 		for range 4 {
 			expired += 1 + int64(accept(a, lowRT).Overrun())
@@ -550,24 +550,24 @@ var _ = Describe("timer_settime", func() {
 
 	Clause("timer-settime.reloads", func() {
 		a := waiterFor(lowRT)
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 
 		start := monotonic(a)
-		Expect(setTimer(a, timer, 0, actor.Itimer{Value: millisecond, Interval: 1000 * second})).To(Return(0))
+		Expect(settime(a, timer, 0, actor.Itimer{Value: millisecond, Interval: 1000 * second})).To(Return(0))
 		accept(a, lowRT)
 		remainsOf(timerLeft(a, timer).Value, 1000*second, a, start)
 	})
 
 	Clause("timer-settime.overwrites", func() {
 		a := waiterFor(lowRT)
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 
 		start := monotonic(a)
-		Must(setTimer(a, timer, 0, actor.Itimer{Value: 100 * second, Interval: 5 * second}))
-		Expect(setTimer(a, timer, 0, actor.Itimer{Value: 1000 * second, Interval: 9 * second})).To(Return(0))
+		Must(settime(a, timer, 0, actor.Itimer{Value: 100 * second, Interval: 5 * second}))
+		Expect(settime(a, timer, 0, actor.Itimer{Value: 1000 * second, Interval: 9 * second})).To(Return(0))
 		Expect(timerLeft(a, timer).Interval).To(Equal(9 * second))
 		remainsOf(timerLeft(a, timer).Value, 1000*second, a, start)
-		Expect(setTimer(a, timer, 0, actor.Itimer{Value: 1000})).To(Return(0))
+		Expect(settime(a, timer, 0, actor.Itimer{Value: 1000})).To(Return(0))
 		Expect(accept(a, lowRT).Overrun()).To(Equal(0))
 		Expect(timerLeft(a, timer)).To(Equal(actor.Itimer{}))
 	})
@@ -576,11 +576,11 @@ var _ = Describe("timer_settime", func() {
 		for _, off := range []actor.Itimer{{}, {Interval: millisecond}} {
 			a := actor.New()
 			a.Handle(lowRT, 0)
-			timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+			timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 			due := monotonic(a) + 4*millisecond
-			Must(setTimer(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: due, Interval: millisecond}))
+			Must(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: due, Interval: millisecond}))
 
-			Expect(setTimer(a, timer, 0, off)).To(Return(0))
+			Expect(settime(a, timer, 0, off)).To(Return(0))
 			before := len(a.Events()) // it may have expired already, on a slow machine
 			Expect(timerLeft(a, timer).Value).To(BeZero())
 			passTime(a, 5*millisecond)
@@ -590,10 +590,10 @@ var _ = Describe("timer_settime", func() {
 
 	Clause("timer-settime.either-field-arms", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, &actor.Sigevent{Notify: actor.SIGEV_NONE})
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, &actor.Sigevent{Notify: actor.SIGEV_NONE})
 
 		for _, value := range []int64{1000 * second, 999_999_999} {
-			Expect(setTimer(a, timer, 0, actor.Itimer{Value: value})).To(Return(0))
+			Expect(settime(a, timer, 0, actor.Itimer{Value: value})).To(Return(0))
 			left := timerLeft(a, timer)
 			Expect(left.Value).To(BeNumerically(">", 0))
 			Expect(left.Value).To(BeNumerically("<=", value))
@@ -603,7 +603,7 @@ var _ = Describe("timer_settime", func() {
 
 	Clause("timer-settime.absolute", func() {
 		a := waiterFor(lowRT)
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 
 		due := monotonic(a) + 2*millisecond
 		Expect(a.TimerSettime(timer, unix.TIMER_ABSTIME, actor.Itimer{Value: due})).To(Return(0))
@@ -614,19 +614,19 @@ var _ = Describe("timer_settime", func() {
 
 	Clause("timer-settime.relative", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 
 		start := monotonic(a)
-		Expect(setTimer(a, timer, 0, actor.Itimer{Value: start + 1000*second})).To(Return(0))
+		Expect(settime(a, timer, 0, actor.Itimer{Value: start + 1000*second})).To(Return(0))
 		remainsOf(timerLeft(a, timer).Value, start+1000*second, a, start)
 	})
 
 	for _, clock := range []int{unix.CLOCK_MONOTONIC, unix.CLOCK_REALTIME, unix.CLOCK_BOOTTIME} {
 		Clause("timer-settime.past", fmt.Sprintf("clock %d", clock), func() {
 			a := waiterFor(lowRT)
-			timer := newTimer(a, clock, signalBy(lowRT, 6))
+			timer := createTimer(a, clock, signalBy(lowRT, 6))
 
-			Expect(setTimer(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: 1})).To(Return(0))
+			Expect(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: 1})).To(Return(0))
 			info := accept(a, lowRT)
 			Expect(info.Value()).To(Equal(uint64(6)))
 			Expect(info.Overrun()).To(Equal(0))
@@ -637,11 +637,11 @@ var _ = Describe("timer_settime", func() {
 	Clause("timer-settime.past-overrun", func() {
 		const period = 100 * second
 		a := waiterFor(lowRT)
-		timer := newTimer(a, unix.CLOCK_REALTIME, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_REALTIME, signalBy(lowRT, 0))
 
 		now := cpuTime(a, unix.CLOCK_REALTIME)
 		first := now - 10*period - period/2
-		Expect(setTimer(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: first, Interval: period})).To(Return(0))
+		Expect(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: first, Interval: period})).To(Return(0))
 		info := accept(a, lowRT)
 		Expect(info.Overrun()).To(Equal(10))
 		Expect(a.TimerGetoverrun(timer)).To(Return(10))
@@ -649,7 +649,7 @@ var _ = Describe("timer_settime", func() {
 
 	Clause("timer-settime.old-value", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 
 		set := a.TimerSettime(timer, 0, actor.Itimer{Value: 1000*second + 7, Interval: 5*second + 3})
 		Expect(set).To(Return(0))
@@ -671,17 +671,17 @@ var _ = Describe("timer_settime", func() {
 
 	Clause("timer-settime.by-any-thread", func() {
 		a := waiterFor(lowRT)
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 		thread := a.Thread()
 
-		Expect(setTimer(thread, timer, 0, actor.Itimer{Value: 1000 * second, Interval: 6 * second})).To(Return(0))
+		Expect(settime(thread, timer, 0, actor.Itimer{Value: 1000 * second, Interval: 6 * second})).To(Return(0))
 		Expect(timerLeft(a, timer).Interval).To(Equal(6 * second))
 	})
 
 	Clause("timer-settime.efault", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
-		Must(setTimer(a, timer, 0, actor.Itimer{Value: 1000 * second, Interval: 6 * second}))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		Must(settime(a, timer, 0, actor.Itimer{Value: 1000 * second, Interval: 6 * second}))
 
 		Expect(a.Raw(unix.SYS_TIMER_SETTIME, timer, 0, a.Unmapped(), actor.Null)).To(FailWith(unix.EFAULT))
 		Expect(timerLeft(a, timer).Interval).To(Equal(6 * second))
@@ -690,11 +690,11 @@ var _ = Describe("timer_settime", func() {
 
 	Clause("timer-settime.invalid-timer", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 		Must(a.TimerDelete(timer))
 
 		for _, id := range []int{timer, noTimer, -1} {
-			Expect(setTimer(a, id, 0, actor.Itimer{Value: second})).To(FailWith(unix.EINVAL))
+			Expect(settime(a, id, 0, actor.Itimer{Value: second})).To(FailWith(unix.EINVAL))
 		}
 	})
 
@@ -706,8 +706,8 @@ var _ = Describe("timer_settime", func() {
 	} {
 		Clause("timer-settime.invalid-value", value.name, func() {
 			a := actor.New()
-			timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
-			Must(setTimer(a, timer, 0, actor.Itimer{Value: 1000 * second, Interval: 6 * second}))
+			timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+			Must(settime(a, timer, 0, actor.Itimer{Value: 1000 * second, Interval: 6 * second}))
 
 			for _, flags := range []int{0, unix.TIMER_ABSTIME} {
 				Expect(a.Raw(unix.SYS_TIMER_SETTIME, timer, flags, itimerspecOf(0, 0, value.sec, value.nsec), actor.Null)).To(FailWith(unix.EINVAL))
@@ -721,9 +721,9 @@ var _ = Describe("timer_settime", func() {
 
 	Clause("timer-gettime.counts-down", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 		start := monotonic(a)
-		Must(setTimer(a, timer, 0, actor.Itimer{Value: 1000 * second, Interval: 3*second + 5}))
+		Must(settime(a, timer, 0, actor.Itimer{Value: 1000 * second, Interval: 3*second + 5}))
 
 		first, at := timerLeft(a, timer), monotonic(a)
 		Expect(first.Interval).To(Equal(3*second + 5))
@@ -735,28 +735,28 @@ var _ = Describe("timer_settime", func() {
 
 	Clause("timer-gettime.relative", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 		now := monotonic(a)
-		Must(setTimer(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: now + 1000*second}))
+		Must(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: now + 1000*second}))
 
 		remainsOf(timerLeft(a, timer).Value, 1000*second, a, now)
 	})
 
 	Clause("timer-gettime.disarmed", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 
 		Expect(timerLeft(a, timer)).To(Equal(actor.Itimer{}))
-		Must(setTimer(a, timer, 0, actor.Itimer{Value: 1000 * second}))
+		Must(settime(a, timer, 0, actor.Itimer{Value: 1000 * second}))
 		Expect(timerLeft(a, timer).Value).NotTo(BeZero())
 		Expect(timerLeft(a, timer).Interval).To(BeZero())
-		Must(setTimer(a, timer, 0, actor.Itimer{}))
+		Must(settime(a, timer, 0, actor.Itimer{}))
 		Expect(timerLeft(a, timer)).To(Equal(actor.Itimer{}))
 	})
 
 	Clause("timer-gettime.invalid-timer", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 		child := a.Fork()
 
 		Expect(a.TimerGettime(noTimer)).To(FailWith(unix.EINVAL))
@@ -768,7 +768,7 @@ var _ = Describe("timer_settime", func() {
 
 	Clause("timer-gettime.efault", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 
 		Expect(a.Raw(unix.SYS_TIMER_GETTIME, timer, a.Unmapped())).To(FailWith(unix.EFAULT))
 		Expect(a.Raw(unix.SYS_TIMER_GETTIME, timer, actor.Null)).To(FailWith(unix.EFAULT))
@@ -778,10 +778,10 @@ var _ = Describe("timer_settime", func() {
 var _ = Describe("timer_getoverrun", func() {
 	Clause("timer-getoverrun.none", func() {
 		a := waiterFor(lowRT)
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 
 		Expect(a.TimerGetoverrun(timer)).To(Return(0))
-		Must(setTimer(a, timer, 0, actor.Itimer{Value: 1000}))
+		Must(settime(a, timer, 0, actor.Itimer{Value: 1000}))
 		accept(a, lowRT)
 		Expect(a.TimerGetoverrun(timer)).To(Return(0))
 	})
@@ -790,9 +790,9 @@ var _ = Describe("timer_getoverrun", func() {
 		Clause("timer-getoverrun.counts", actor.SignalName(sig), func() {
 			const period = 300_000 // 0.3 ms
 			a := waiterFor(sig)
-			timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(sig, 0))
+			timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(sig, 0))
 			first := monotonic(a) + period
-			Must(setTimer(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: first, Interval: period}))
+			Must(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: first, Interval: period}))
 			spinUntil(a, first+5*period)
 
 			before := monotonic(a)
@@ -811,10 +811,10 @@ var _ = Describe("timer_getoverrun", func() {
 		const period = 100 * second
 		a := actor.New()
 		a.Handle(lowRT, 0)
-		timer := newTimer(a, unix.CLOCK_REALTIME, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_REALTIME, signalBy(lowRT, 0))
 
 		first := cpuTime(a, unix.CLOCK_REALTIME) - 3*period - period/2
-		Must(setTimer(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: first, Interval: period}))
+		Must(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: first, Interval: period}))
 		Expect(a).To(Catch(lowRT))
 		Expect(a.Events()[0].Info.Overrun()).To(Equal(3))
 		Expect(a.TimerGetoverrun(timer)).To(Return(3))
@@ -823,12 +823,12 @@ var _ = Describe("timer_getoverrun", func() {
 	Clause("timer-getoverrun.of-each-timer", func() {
 		const period = 100 * second
 		a := waiterFor(lowRT, highRT)
-		one := newTimer(a, unix.CLOCK_REALTIME, signalBy(lowRT, 0))
-		two := newTimer(a, unix.CLOCK_REALTIME, signalBy(highRT, 0))
+		one := createTimer(a, unix.CLOCK_REALTIME, signalBy(lowRT, 0))
+		two := createTimer(a, unix.CLOCK_REALTIME, signalBy(highRT, 0))
 		now := cpuTime(a, unix.CLOCK_REALTIME)
 
-		Must(setTimer(a, one, unix.TIMER_ABSTIME, actor.Itimer{Value: now - 2*period - period/2, Interval: period}))
-		Must(setTimer(a, two, unix.TIMER_ABSTIME, actor.Itimer{Value: now - 7*period - period/2, Interval: period}))
+		Must(settime(a, one, unix.TIMER_ABSTIME, actor.Itimer{Value: now - 2*period - period/2, Interval: period}))
+		Must(settime(a, two, unix.TIMER_ABSTIME, actor.Itimer{Value: now - 7*period - period/2, Interval: period}))
 		accept(a, lowRT)
 		accept(a, highRT)
 		Expect(a.TimerGetoverrun(one)).To(Return(2))
@@ -838,11 +838,11 @@ var _ = Describe("timer_getoverrun", func() {
 	Clause("timer-getoverrun.at-most-int-max", func() {
 		const intMax = 0x7fffffff
 		a := waiterFor(lowRT)
-		timer := newTimer(a, unix.CLOCK_REALTIME, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_REALTIME, signalBy(lowRT, 0))
 
 		// A period a nanosecond, for four seconds.
 		first := cpuTime(a, unix.CLOCK_REALTIME) - 4*second
-		Must(setTimer(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: first, Interval: 1}))
+		Must(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: first, Interval: 1}))
 		Expect(accept(a, lowRT).Overrun()).To(Equal(intMax))
 		Expect(a.TimerGetoverrun(timer)).To(Return(intMax))
 		Must(a.TimerDelete(timer))
@@ -850,7 +850,7 @@ var _ = Describe("timer_getoverrun", func() {
 
 	Clause("timer-getoverrun.invalid-timer", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 		child := a.Fork()
 
 		Expect(a.TimerGetoverrun(noTimer)).To(FailWith(unix.EINVAL))
@@ -864,9 +864,9 @@ var _ = Describe("timer_getoverrun", func() {
 var _ = Describe("timer_delete", func() {
 	Clause("timer-delete.deletes", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
-		other := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
-		Must(setTimer(a, other, 0, actor.Itimer{Value: 1000 * second, Interval: 8 * second}))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		other := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		Must(settime(a, other, 0, actor.Itimer{Value: 1000 * second, Interval: 8 * second}))
 
 		Expect(a.TimerDelete(timer)).To(Return(0))
 		Expect(a.TimerGettime(timer)).To(FailWith(unix.EINVAL))
@@ -876,8 +876,8 @@ var _ = Describe("timer_delete", func() {
 	Clause("timer-delete.disarms", func() {
 		a := actor.New()
 		a.Handle(lowRT, 0)
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
-		Must(setTimer(a, timer, 0, actor.Itimer{Value: 4 * millisecond, Interval: millisecond}))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		Must(settime(a, timer, 0, actor.Itimer{Value: 4 * millisecond, Interval: millisecond}))
 
 		Expect(a.TimerDelete(timer)).To(Return(0))
 		before := len(a.Events()) // it may have expired already, on a slow machine
@@ -887,7 +887,7 @@ var _ = Describe("timer_delete", func() {
 
 	Clause("timer-delete.by-any-thread", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 		thread := a.Thread()
 
 		Expect(thread.TimerDelete(timer)).To(Return(0))
@@ -896,7 +896,7 @@ var _ = Describe("timer_delete", func() {
 
 	Clause("timer-delete.invalid-timer", func() {
 		a := actor.New()
-		timer := newTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		timer := createTimer(a, unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
 		child := a.Fork()
 
 		for _, id := range []int{noTimer, -1, timer + 1} {
