@@ -194,3 +194,13 @@ const (
 	unsureLooks = 10
 	unsureWait  = 2 * time.Millisecond
 )
+
+// ReadState looks up the actor's state in /proc, as one of the letters of proc_pid_stat(5); it is ""
+// where there is no such process any more.
+func (a *Actor) ReadState() string {
+	s, err := readStat(a.procFile("stat"))
+	if err != nil {
+		return ""
+	}
+	return string(s.state)
+}
