@@ -19,3 +19,6 @@ func (c Caller) WaitidRusage(idtype, id, options int) (*Call, Mem) {
 
 // Getsid is getsid(2).
 func (c Caller) Getsid(pid int) *Call { return c.call(unix.SYS_GETSID, pid) }
+
+// PrctlGet is prctl(2) with an operation that stores an int, as most of PR_GET_… do: Call.Int.
+func (c Caller) PrctlGet(op int) *Call { return c.into2(unix.SYS_PRCTL, 4, 1, op, nil, 0, 0, 0) }

@@ -105,11 +105,14 @@ func (a *Actor) hostID(call *Call, kind string) int {
 // Exec has the actor execute its image again (execve of /proc/self/exe) and go on in it, so that
 // what survives an execve can be looked at. It is a step of the set-up. Other threads of the
 // process are gone then, as execve(2) says.
-func (a *Actor) Exec() {
+func (a *Actor) Exec() { a.ExecFile("/proc/self/exe") }
+
+// ExecFile is Exec of a copy of the image that CopyImage has made.
+func (a *Actor) ExecFile(path string) {
 	fd, shared := a.newHome()
 	moved := newActor(shared, a.parent)
 	args := argv(fd, moved.slot)
-	call := a.execveCall("/proc/self/exe", args, nil)
+	call := a.execveCall(path, args, nil)
 	a.home = fd
 	call.post(Caller{a: a, begin: true})
 	if call.lie != nil && call.lie.Omit != nil {
@@ -132,6 +135,12 @@ func (a *Actor) Exec() {
 	a.pending = [maxDepth]*Call{}
 	a.seen, a.areas = 0, nil
 	a.tid = a.proc.pid // the thread that calls execve becomes the leader
+}
+
+// CopyImage has the actor write a copy of its image into a file, which everybody may execute.
+func (a *Actor) CopyImage(path string) {
+	a.WriteFile(path, a.ReadFile("/proc/self/exe"))
+	Must(a.Chmod(path, 0o755))
 }
 
 // goneInExec looks whether the actor has ended during its execve. A thread that is not the leader

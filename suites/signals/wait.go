@@ -23,7 +23,7 @@ const (
 	cldContinued = 6
 )
 
-// expectChild judges that a waitid has told this of a child.
+// expectChild judges that a waitid has told this of a child, which is of the caller's user.
 func expectChild(wait *actor.Call, child *actor.Actor, code, status int) {
 	ExpectWithOffset(1, wait).To(Return(0))
 	info := wait.Siginfo()
@@ -31,6 +31,7 @@ func expectChild(wait *actor.Call, child *actor.Actor, code, status int) {
 	ExpectWithOffset(1, info.PID()).To(Equal(child.PID()))
 	ExpectWithOffset(1, info.Code()).To(Equal(code))
 	ExpectWithOffset(1, info.Status()).To(Equal(status))
+	ExpectWithOffset(1, info.UID()).To(Equal(Must(wait.Actor().Getuid())))
 }
 
 // expectExited judges that a wait4 has told of a child's exit.
@@ -631,8 +632,13 @@ var _ = Describe("waitid", func() {
 		child.Exit(3)
 
 		wait := a.Waitid(unix.P_ALL, 0, unix.WEXITED)
-		expectChild(wait, child, cldExited, 3)
-		Expect(wait.Siginfo().UID()).To(Equal(uid))
+		Expect(wait).To(Return(0))
+		info := wait.Siginfo()
+		Expect(info.PID()).To(Equal(child.PID()))
+		Expect(info.UID()).To(Equal(uid))
+		Expect(info.Code()).To(Equal(cldExited))
+		Expect(info.Status()).To(Equal(3))
+		Expect(info.Signo()).To(Equal(unix.SIGCHLD))
 	})
 
 	Clause("waitid.blocks", func() {
