@@ -2,6 +2,7 @@ package mutate
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,6 +42,11 @@ func one(arg int, fields ...field) []layout { return []layout{{arg: arg, fields:
 
 func layouts(c *call) []layout {
 	switch c.name {
+	case "waitid":
+		if c.word(2, siPID) == 0 { // nothing to tell: the other fields may hold anything
+			return one(2, childSiginfo[0], childSiginfo[2])
+		}
+		return []layout{{arg: 2, fields: childSiginfo}, {arg: 4, fields: rusage, alternatives: true}}
 	case "prctl":
 		if c.args[0] == unix.PR_GET_PDEATHSIG || c.args[0] == unix.PR_GET_CHILD_SUBREAPER {
 			return one(1, field{name: "the setting", size: 4})
@@ -139,6 +145,18 @@ var siginfo = []field{
 var childSiginfo = []field{
 	{name: "si_signo", size: 4}, {name: "si_code", off: 8, size: 4}, {name: "si_pid", off: 16, size: 4},
 	{name: "si_uid", off: 20, size: 4}, {name: "si_status", off: 24, size: 4},
+}
+
+const siPID = 16
+
+// word is the 32-bit word that the call has stored at an offset of what an argument points to, 0 where
+// it has stored nothing.
+func (c *call) word(arg, off int) uint64 {
+	region := slices.Index(c.regions, arg)
+	if c.out == nil || region < 0 || region >= len(c.out.Memory) || off+4 > len(c.out.Memory[region]) {
+		return 0
+	}
+	return patch{off: off, size: 4}.get(c.out.Memory[region])
 }
 
 var rusage = []field{{name: "ru_utime", size: 8}, {name: "ru_maxrss", off: 32, size: 8}, {name: "ru_nvcsw", off: 128, size: 8}}

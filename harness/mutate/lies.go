@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -141,6 +142,8 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 		liar: func() *liar { return &liar{name: c.name, occurrence: c.occurrence, lie: lie()} },
 	}
 	switch {
+	case kind == Flag && waits[c.name] && !strings.HasSuffix(words, "WNOWAIT"):
+		m.liar = unlessToldSame(c, m.liar)
 	case kind == Argument && telling(c) || kind == Flag && onlyLooks(c):
 		m.liar = unlessSame(c, m.liar)
 	case kind == Flag && c.failed():
@@ -157,6 +160,35 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 	}
 	b.plan.mutants = append(b.plan.mutants, m)
 	return m
+}
+
+// waits are the calls of whose flags only WNOWAIT has an effect beyond what they tell.
+var waits = set("wait4", "waitid")
+
+// unlessToldSame takes it for no lie when a wait without a flag has told of a child just what it told
+// with it. The children's ids are others in each run.
+func unlessToldSame(c *call, make func() *liar) func() *liar {
+	what := func(o *actor.Outcome) (told [4]uint64) {
+		told[0] = uint64(min(o.Result, 1))
+		at := func(arg, off int) uint64 {
+			region := slices.Index(c.regions, arg)
+			if region < 0 || region >= len(o.Memory) || off+4 > len(o.Memory[region]) {
+				return 0
+			}
+			return patch{off: off, size: 4}.get(o.Memory[region])
+		}
+		if c.name == "wait4" {
+			told[1] = at(1, 0)
+		} else {
+			told[1], told[2], told[3] = at(2, 8), at(2, 24), min(at(2, siPID), 1)
+		}
+		return told
+	}
+	return func() *liar {
+		l := make()
+		l.lie.After = func(live *actor.Call) { l.told = c.out == nil || what(live.Outcome()) != what(c.out) }
+		return l
+	}
 }
 
 // unlessSo takes it for no lie that a call was not made which would have set what was so already.

@@ -255,7 +255,7 @@ func onlyLooks(c *call) bool {
 	case "wait4":
 		return c.out != nil && c.out.Result == 0
 	case "waitid":
-		return c.args[3]&unix.WNOWAIT != 0
+		return c.args[3]&unix.WNOWAIT != 0 || c.out != nil && c.word(2, siPID) == 0 && c.args[2] != 0
 	case "kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal":
 		return c.args[sends[c.name].sig] == 0 // the null signal
 	case "fcntl":

@@ -34,6 +34,14 @@ func expectChild(wait *actor.Call, child *actor.Actor, code, status int) {
 	ExpectWithOffset(1, info.UID()).To(Equal(Must(wait.Actor().Getuid())))
 }
 
+// expectNothingToTell judges that a waitid has found children and no change of theirs.
+func expectNothingToTell(wait *actor.Call) {
+	ExpectWithOffset(1, wait).To(Return(0))
+	info := wait.Siginfo()
+	ExpectWithOffset(1, info.Signo()).To(BeZero())
+	ExpectWithOffset(1, info.PID()).To(BeZero())
+}
+
 // expectExited judges that a wait4 has told of a child's exit.
 func expectExited(wait *actor.Call, child *actor.Actor, status int) {
 	ExpectWithOffset(1, wait).To(Return(child.PID()))
@@ -526,7 +534,7 @@ var _ = Describe("waitid", func() {
 		for _, sig := range []unix.Signal{unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU} {
 			stopChild(a, child, sig)
 			expectChild(a.Waitid(unix.P_ALL, 0, unix.WSTOPPED), child, cldStopped, int(sig))
-			Expect(a.Waitid(unix.P_ALL, 0, unix.WSTOPPED|unix.WNOHANG).Siginfo().PID()).To(BeZero())
+			expectNothingToTell(a.Waitid(unix.P_ALL, 0, unix.WSTOPPED|unix.WNOHANG))
 			Must(a.Kill(child.PID(), unix.SIGCONT))
 			Must(child.Getpid())
 		}
@@ -541,7 +549,7 @@ var _ = Describe("waitid", func() {
 		Expect(wait).To(Block())
 		Must(sender.Kill(child.PID(), unix.SIGCONT))
 		expectChild(wait, child, cldContinued, int(unix.SIGCONT))
-		Expect(a.Waitid(unix.P_ALL, 0, unix.WCONTINUED|unix.WNOHANG).Siginfo().PID()).To(BeZero())
+		expectNothingToTell(a.Waitid(unix.P_ALL, 0, unix.WCONTINUED|unix.WNOHANG))
 	})
 
 	Clause("waitid.trapped", func() {
@@ -559,21 +567,18 @@ var _ = Describe("waitid", func() {
 		a := actor.New()
 		child := a.Fork()
 		stopChild(a, child, unix.SIGSTOP)
-		none := func(options int) {
-			wait := a.Waitid(unix.P_ALL, 0, options|unix.WNOHANG)
-			// Of a child that can neither stop nor go on any more a kernel may say that there is none.
-			ExpectWithOffset(1, wait).To(Or(Return(0), FailWith(unix.ECHILD)))
-			ExpectWithOffset(1, wait.Siginfo().PID()).To(BeZero())
-		}
 
-		none(unix.WEXITED | unix.WCONTINUED)
+		expectNothingToTell(a.Waitid(unix.P_ALL, 0, unix.WEXITED|unix.WCONTINUED|unix.WNOHANG))
 		expectChild(a.Waitid(unix.P_ALL, 0, unix.WSTOPPED), child, cldStopped, int(unix.SIGSTOP))
 		Must(a.Kill(child.PID(), unix.SIGCONT))
 		Must(child.Getpid())
-		none(unix.WEXITED | unix.WSTOPPED)
+		expectNothingToTell(a.Waitid(unix.P_ALL, 0, unix.WEXITED|unix.WSTOPPED|unix.WNOHANG))
 		expectChild(a.Waitid(unix.P_ALL, 0, unix.WCONTINUED), child, cldContinued, int(unix.SIGCONT))
 		child.Exit(3)
-		none(unix.WSTOPPED | unix.WCONTINUED)
+		// Of a child that can neither stop nor go on any more a kernel may say that there is none.
+		last := a.Waitid(unix.P_ALL, 0, unix.WSTOPPED|unix.WCONTINUED|unix.WNOHANG)
+		Expect(last).To(Or(Return(0), FailWith(unix.ECHILD)))
+		Expect(last.Siginfo().PID()).To(BeZero())
 		expectChild(a.Waitid(unix.P_ALL, 0, unix.WEXITED), child, cldExited, 3)
 	})
 
@@ -615,7 +620,7 @@ var _ = Describe("waitid", func() {
 				expectChild(a.Waitid(unix.P_ALL, 0, option|unix.WNOWAIT), child, code, int(sig))
 			}
 			expectChild(a.Waitid(unix.P_ALL, 0, option), child, code, int(sig))
-			Expect(a.Waitid(unix.P_ALL, 0, option|unix.WNOHANG).Siginfo().PID()).To(BeZero())
+			expectNothingToTell(a.Waitid(unix.P_ALL, 0, option|unix.WNOHANG))
 		}
 
 		stopChild(a, child, unix.SIGSTOP)
@@ -872,8 +877,10 @@ var _ = Describe("A zombie", func() {
 		Expect(child.AwaitGone()).To(BeTrue())
 		first, before := a.WaitidRusage(unix.P_PID, child.PID(), unix.WEXITED|unix.WNOWAIT)
 		expectChild(first, child, cldKilled, int(unix.SIGTERM))
-		for range 5 {
-			deadAndReaped(a, false)
+		for status := range 5 {
+			other := a.Fork()
+			other.Exit(status)
+			expectExited(a.Wait4(other.PID(), 0), other, status)
 		}
 
 		wait, after := a.WaitRusage(child.PID(), 0)
