@@ -22,9 +22,14 @@ func expectPendingSet(a *actor.Actor, sigs ...unix.Signal) {
 // expectMaskIs checks what a thread's signal mask is.
 func expectMaskIs(a *actor.Actor, sigs ...unix.Signal) {
 	GinkgoHelper()
+	Expect(maskNow(a)).To(Equal(actor.Mask(sigs...)))
+}
+
+func maskNow(a *actor.Actor) uint64 {
+	GinkgoHelper()
 	mask := a.Sigprocmask(unix.SIG_BLOCK, nil)
 	Expect(mask).To(Return(0))
-	Expect(mask.Word()).To(Equal(actor.Mask(sigs...)))
+	return mask.Word()
 }
 
 // blockSignals and unblockSignals change a thread's mask, and look that it is so.
@@ -32,14 +37,14 @@ func blockSignals(a *actor.Actor, sigs ...unix.Signal) {
 	GinkgoHelper()
 	set := actor.Mask(sigs...)
 	Expect(a.Sigprocmask(unix.SIG_BLOCK, set)).To(Return(0))
-	Expect(a.Sigprocmask(unix.SIG_BLOCK, nil).Word() & set).To(Equal(set &^ unblockableSignals))
+	Expect(maskNow(a) & set).To(Equal(set &^ unblockableSignals))
 }
 
 func unblockSignals(a *actor.Actor, sigs ...unix.Signal) {
 	GinkgoHelper()
 	set := actor.Mask(sigs...)
 	Expect(a.Sigprocmask(unix.SIG_UNBLOCK, set)).To(Return(0))
-	Expect(a.Sigprocmask(unix.SIG_BLOCK, nil).Word() & set).To(BeZero())
+	Expect(maskNow(a) & set).To(BeZero())
 }
 
 var unblockableSignals = actor.Mask(unix.SIGKILL, unix.SIGSTOP)
@@ -62,6 +67,7 @@ var _ = Describe("A blocked signal", func() {
 			Must(sender.Kill(a.PID(), unix.SIGUSR2))
 			Expect(sleeping).To(FailWith(unix.EINTR))
 			expectCaughtFrom(a, sender, unix.SIGUSR2)
+			expectPendingSet(a, sig)
 		})
 
 		Clause("signal.pending-until-delivered", actor.SignalName(sig), func() {

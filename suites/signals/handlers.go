@@ -14,8 +14,15 @@ import (
 // inHandler sends SIGUSR1 and waits until its handler has parked.
 func inHandler(a, sender *actor.Actor, depth int) actor.Event {
 	GinkgoHelper()
+	before := len(a.Events())
 	Expect(sender.Kill(a.PID(), unix.SIGUSR1)).To(Return(0))
-	return a.AwaitPark(depth)
+	event := a.AwaitPark(depth)
+	Expect(event.Signal).To(Equal(unix.SIGUSR1))
+	Expect(event.Info.Signo()).To(Equal(unix.SIGUSR1))
+	Expect(event.Info.Code()).To(Equal(actor.SI_USER))
+	Expect(event.Info.PID()).To(Equal(sender.PID()))
+	Expect(a.Events()).To(HaveLen(before + 1))
+	return event
 }
 
 // alternateStack gives a thread an alternate stack.
@@ -88,6 +95,11 @@ var _ = Describe("Calling a handler", func() {
 		Expect(sender.Kill(a.PID(), unix.SIGUSR1)).To(Return(0))
 		expectCaughtFrom(a, sender, unix.SIGUSR1)
 		Expect(near(a.Events()[0])).To(BeTrue())
+		// As soon as there is one, it counts.
+		stack := alternateStack(a)
+		Expect(sender.Kill(a.PID(), unix.SIGUSR1)).To(Return(0))
+		expectCaughtFrom(a, sender, unix.SIGUSR1, unix.SIGUSR1)
+		Expect(on(stack, a.Events()[1].SP)).To(BeTrue())
 	})
 
 	Clause("signal.context-has-mask-from-before", func() {
@@ -115,6 +127,7 @@ var _ = Describe("Calling a handler", func() {
 
 			Expect(sender.Kill(a.PID(), unix.SIGUSR1)).To(Return(0))
 			expectCaughtFrom(a, sender, unix.SIGUSR1)
+			Expect(on(stack, a.Events()[0].SP)).To(Equal(flags != 0))
 			Expect(a.Events()[0].AltStack.SP).To(Equal(stack.SP))
 			Expect(a.Events()[0].AltStack.Size).To(Equal(stack.Size))
 		})
@@ -296,7 +309,7 @@ var _ = Describe("Returning from a handler", func() {
 		Expect(a.Sigaction(unix.SIGUSR1, actor.SA_SIGINFO, actor.Mask(unix.SIGUSR2))).To(Return(0))
 
 		inHandler(a, sender, 1)
-		a.Exec()
+		executeProgram(a)
 		expectMaskIs(a, 40, unix.SIGUSR1, unix.SIGUSR2)
 		unblockSignals(a, unix.SIGUSR1, unix.SIGUSR2)
 		expectMaskIs(a, 40)

@@ -22,6 +22,15 @@ func dispositionOf(a *actor.Actor, sig unix.Signal) int {
 	return int(action.Uint64(0))
 }
 
+// executeProgram has the actor execute its program, and looks that it has: what was caught is not
+// any more.
+func executeProgram(a *actor.Actor) {
+	GinkgoHelper()
+	Must(a.Sigaction(unix.SIGWINCH, actor.SA_SIGINFO, 0))
+	a.Exec()
+	Expect(dispositionOf(a, unix.SIGWINCH)).To(Equal(isDefault))
+}
+
 // setDisposition has a signal ignored (isIgnored) or take its default action (isDefault).
 func setDisposition(a *actor.Actor, sig unix.Signal, disposition byte) *actor.Call {
 	return a.Raw(unix.SYS_RT_SIGACTION, sig, append([]byte{disposition}, make([]byte, 31)...), nil, 8)
@@ -124,7 +133,7 @@ var _ = Describe("The disposition of a signal", func() {
 		Expect(a.Sigaction(unix.SIGUSR1, actor.SA_SIGINFO, 0)).To(Return(0))
 		Expect(a.Sigaction(40, actor.SA_SIGINFO, 0)).To(Return(0))
 
-		a.Exec()
+		executeProgram(a)
 		Expect(dispositionOf(a, unix.SIGUSR1)).To(Equal(isDefault))
 		Expect(dispositionOf(a, 40)).To(Equal(isDefault))
 		Expect(sender.Kill(a.PID(), unix.SIGUSR1)).To(Return(0))
@@ -137,7 +146,7 @@ var _ = Describe("The disposition of a signal", func() {
 		Expect(setDisposition(a, unix.SIGUSR1, isIgnored)).To(Return(0))
 		Expect(setDisposition(a, 40, isIgnored)).To(Return(0))
 
-		a.Exec()
+		executeProgram(a)
 		Expect(dispositionOf(a, unix.SIGUSR1)).To(Equal(isIgnored))
 		Expect(dispositionOf(a, 40)).To(Equal(isIgnored))
 		Expect(dispositionOf(a, unix.SIGUSR2)).To(Equal(isDefault))
@@ -163,7 +172,7 @@ var _ = Describe("The mask", func() {
 		a := actor.New()
 		blockSignals(a, unix.SIGUSR1, 40, unix.SIGTERM)
 
-		a.Exec()
+		executeProgram(a)
 		expectMaskIs(a, unix.SIGUSR1, 40, unix.SIGTERM)
 		Expect(actor.New().Kill(a.PID(), unix.SIGTERM)).To(Return(0))
 		expectPendingSet(a, unix.SIGTERM)
@@ -206,7 +215,7 @@ var _ = Describe("Pending signals", func() {
 		Expect(sender.Tgkill(a.PID(), a.TID(), unix.SIGUSR2)).To(Return(0))
 		queue(sender, a, 40, 7, 5)
 
-		a.Exec()
+		executeProgram(a)
 		expectPendingSet(a, unix.SIGUSR1, unix.SIGUSR2, 40)
 		for _, value := range []uint64{7, 5} {
 			wait := a.Sigtimedwait(actor.Mask(40), 0)
@@ -225,7 +234,7 @@ var _ = Describe("Pending signals", func() {
 		blockSignals(a, unix.SIGUSR1)
 		Expect(sender.Kill(a.PID(), unix.SIGUSR1)).To(Return(0))
 
-		a.Exec()
+		executeProgram(a)
 		expectPendingSet(a, unix.SIGUSR1)
 		Expect(a.Sigprocmask(unix.SIG_UNBLOCK, actor.Mask(unix.SIGUSR1))).To(BeKilledBy(unix.SIGUSR1))
 	})

@@ -18,9 +18,11 @@ var _ = Describe("Stopping and continuing", func() {
 			_, child, sender := familyOf()
 			blockSignals(child, sig)
 			Expect(sender.Kill(child.PID(), sig)).To(Return(0))
+			expectPendingSet(child, sig)
+			Expect(sender.Kill(child.PID(), unix.SIGCONT)).To(Return(0))
+			expectPendingSet(child)
 			Expect(sender.Tgkill(child.PID(), child.TID(), sig)).To(Return(0))
 			expectPendingSet(child, sig)
-
 			Expect(sender.Kill(child.PID(), unix.SIGCONT)).To(Return(0))
 			expectPendingSet(child)
 			unblockAll(child)

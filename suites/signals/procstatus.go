@@ -19,6 +19,8 @@ func statusField(reader *actor.Actor, file, field string) string {
 	fd := Must(reader.Open(file, unix.O_RDONLY, 0))
 	read := reader.Read(fd, 16384)
 	Expect(read).To(ReturnSuccess())
+	Expect(string(read.Data())).To(HavePrefix("Name:"))
+	Expect(string(read.Data())).To(HaveSuffix("\n"))
 	Must(reader.Close(fd))
 	for _, line := range strings.Split(string(read.Data()), "\n") {
 		if rest, ok := strings.CutPrefix(line, field+":"); ok {

@@ -284,6 +284,8 @@ func waitsForChild(wait func(by actor.Caller, pid int) *actor.Call, want func(pi
 				} else {
 					Expect(call.Siginfo().Signo()).To(Equal(unix.SIGCHLD))
 					Expect(call.Siginfo().Status()).To(Equal(3))
+					Expect(call.Siginfo().PID()).To(Equal(child.PID()))
+					Expect(call.Siginfo().Code()).To(Equal(1)) // CLD_EXITED
 				}
 			},
 		}
@@ -438,6 +440,11 @@ func awaitsSignal(timeout int64) func(a *actor.Actor) sleep {
 			begin: func() *actor.Call { return a.Begin().Sigtimedwait(actor.Mask(unix.SIGUSR2), timeout) },
 			wake:  func() { Must(other.Kill(a.PID(), unix.SIGUSR2)) },
 			want:  Return(int(unix.SIGUSR2)),
+			after: func(call *actor.Call) {
+				GinkgoHelper()
+				Expect(call.Siginfo().Signo()).To(Equal(unix.SIGUSR2))
+				Expect(call.Siginfo().PID()).To(Equal(other.PID()))
+			},
 		}
 	}
 }
