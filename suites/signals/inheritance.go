@@ -132,6 +132,8 @@ var _ = Describe("The disposition of a signal", func() {
 		sender := actor.New()
 		Expect(a.Sigaction(unix.SIGUSR1, actor.SA_SIGINFO, 0)).To(Return(0))
 		Expect(a.Sigaction(40, actor.SA_SIGINFO, 0)).To(Return(0))
+		Expect(dispositionOf(a, unix.SIGUSR1)).To(BeNumerically(">", isIgnored))
+		Expect(dispositionOf(a, 40)).To(Equal(dispositionOf(a, unix.SIGUSR1)))
 
 		executeProgram(a)
 		Expect(dispositionOf(a, unix.SIGUSR1)).To(Equal(isDefault))

@@ -215,15 +215,20 @@ func accepts(option int) func(a *actor.Actor) sleep {
 		fd, address := listeningSocket(a)
 		setTimeout(a, fd, option)
 		other := a.Fork()
+		var client int
 		return sleep{
 			other: other,
 			begin: func() *actor.Call { return a.Begin().Raw(unix.SYS_ACCEPT, fd, nil, nil) },
 			wake: func() {
-				client := Must(other.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0))
+				client = Must(other.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0))
 				Must(other.Raw(unix.SYS_CONNECT, client, address, len(address)))
 			},
-			want:  ReturnFD(),
-			after: isDescriptorOf(a),
+			want: ReturnFD(),
+			after: func(call *actor.Call) {
+				GinkgoHelper()
+				Must(other.Write(client, aMoment))
+				Expect(a.Read(call.Value(), 1)).To(ReturnData(aMoment))
+			},
 		}
 	}
 }
