@@ -142,7 +142,7 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 		liar: func() *liar { return &liar{name: c.name, occurrence: c.occurrence, lie: lie()} },
 	}
 	switch {
-	case kind == Flag && waits[c.name] && !strings.HasSuffix(words, "WNOWAIT"):
+	case kind == Flag && waits[c.name] && (c.failed() || !strings.HasSuffix(words, "WNOWAIT")):
 		m.liar = unlessToldSame(c, m.liar)
 	case kind == Argument && telling(c) || kind == Flag && onlyLooks(c):
 		m.liar = unlessSame(c, m.liar)
@@ -197,6 +197,20 @@ func unlessSo(c *call, make func() *liar) func() *liar {
 	switch {
 	case c.out == nil || c.failed():
 		return make
+	case c.name == "prctl":
+		ask := map[uint64]int{
+			unix.PR_SET_PDEATHSIG: unix.PR_GET_PDEATHSIG, unix.PR_SET_CHILD_SUBREAPER: unix.PR_GET_CHILD_SUBREAPER,
+		}[c.args[0]]
+		if ask == 0 {
+			return make
+		}
+		get = func(a *actor.Actor) (int, int) {
+			set := int(int32(c.args[1]))
+			if ask == unix.PR_GET_CHILD_SUBREAPER && set != 0 {
+				set = 1
+			}
+			return a.Quietly().PrctlGet(ask).Int(), set
+		}
 	case c.name == "lseek":
 		get = func(a *actor.Actor) (int, int) {
 			return a.Quietly().Lseek(int(c.args[0]), 0, unix.SEEK_CUR).Value(), int(c.out.Result)

@@ -71,7 +71,8 @@ func deadAndReaped(parent *actor.Actor, ownGroup bool) int {
 		Must(child.Setpgid(0, 0))
 	}
 	child.Exit(0)
-	return Must(parent.Wait4(child.PID(), 0))
+	Must(parent.Wait4(child.PID(), 0))
+	return child.PID()
 }
 
 // pidNamespace makes a PID namespace: its first process, and a member besides.

@@ -34,6 +34,7 @@ func parentDeathSignal(a *actor.Actor) unix.Signal {
 func subreaper(a *actor.Actor) *actor.Actor {
 	GinkgoHelper()
 	Expect(a.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1)).To(Return(0))
+	Expect(isSubreaper(a)).To(Equal(1))
 	return a
 }
 
@@ -44,6 +45,7 @@ func mourner(parent *actor.Actor) *actor.Actor {
 	child.Handle(unix.SIGUSR1, 0)
 	child.Handle(unix.SIGUSR2, 0)
 	Expect(child.Prctl(unix.PR_SET_PDEATHSIG, unix.SIGUSR1)).To(Return(0))
+	Expect(parentDeathSignal(child)).To(Equal(unix.SIGUSR1))
 	return child
 }
 
@@ -424,6 +426,7 @@ var _ = Describe("The parent-death signal", func() {
 			child := parent.Fork()
 			child.BecomeUser(FreshUser())
 			Expect(child.Prctl(unix.PR_SET_PDEATHSIG, unix.SIGUSR1)).To(Return(0))
+			Expect(parentDeathSignal(child)).To(Equal(unix.SIGUSR1))
 			child.ExecFile(program)
 			id := Must(child.Raw(unix.SYS_GETEUID))
 			if mode == 0o2755 {
@@ -451,6 +454,7 @@ var _ = Describe("The parent-death signal", func() {
 		child := parent.Fork()
 		child.BecomeUser(FreshUser())
 		Expect(child.Prctl(unix.PR_SET_PDEATHSIG, unix.SIGUSR1)).To(Return(0))
+		Expect(parentDeathSignal(child)).To(Equal(unix.SIGUSR1))
 		child.ExecFile(program)
 		Presuppose(child.Capabilities() == 1<<capability, "a temporary folder (TMPDIR) on a filesystem without the option nosuid")
 

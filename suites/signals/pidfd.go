@@ -238,7 +238,9 @@ var _ = Describe("pidfd_open", func() {
 			child := a.Fork()
 			before := pidfdOf(a, child, 0)
 			child.Begin().Raw(unix.SYS_EXIT_GROUP, 0)
-			Must(a.Poll(-1, actor.PollFD{FD: before, Events: unix.POLLIN}))
+			poll := a.Poll(-1, actor.PollFD{FD: before, Events: unix.POLLIN})
+			Must(poll)
+			Expect(poll.Revents()[0] & unix.POLLIN).NotTo(BeZero())
 			Expect(a.Wait4(child.PID(), 0)).To(FailWith(unix.ECHILD)) // and so it is gone
 			Expect(a.PidfdOpen(child.PID(), 0)).To(FailWith(unix.ESRCH))
 		})
