@@ -150,6 +150,8 @@ var signatures = map[uintptr]signature{
 	unix.SYS_PIDFD_GETFD:       sig("pidfd_getfd", "fd", "int", "hex"),
 	unix.SYS_PROCESS_MADVISE:   sig("process_madvise", "fd", "ptr", "int", "int", "hex"),
 	unix.SYS_CLOCK_SETTIME:     sig("clock_settime", "clock", "ptr"),
+	unix.SYS_PTRACE:            sig("ptrace", "int", "pid", "hex", "hex"),
+	unix.SYS_MQ_NOTIFY:         sig("mq_notify", "fd", "ptr"),
 	unix.SYS_PIDFD_SEND_SIGNAL: sig("pidfd_send_signal", "fd", "sig", "ptr", "pidfdsignal"),
 	unix.SYS_UTIMENSAT:         sig("utimensat", "fd", "path", "ptr", "hex"),
 

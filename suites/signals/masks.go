@@ -490,6 +490,19 @@ var _ = Describe("The mask of a thread", func() {
 		})
 	}
 
+	Clause("pthread-sigmask.error", func() {
+		a := actor.New()
+		thread := a.Thread()
+		changeMask(a, unix.SIG_SETMASK, usr1, 0)
+		changeMask(thread, unix.SIG_SETMASK, usr2, 0)
+
+		for _, how := range []int{-1, 3} {
+			Expect(thread.Sigprocmask(how, rt)).To(FailWith(unix.EINVAL))
+			Expect(maskOf(thread)).To(Equal(usr2))
+			Expect(maskOf(a)).To(Equal(usr1))
+		}
+	})
+
 	Clause("pthread-sigmask.pending-not-inherited", func() {
 		a, sender := actor.New(), actor.New()
 		Expect(a.Sigprocmask(unix.SIG_SETMASK, usr1|usr2)).To(Return(0))

@@ -352,4 +352,18 @@ var _ = Describe("The return from a handler", func() {
 		Expect(a.Events()[1].PC).To(Equal(code.Addr + 1))
 		Expect(a.Events()[1].Mask).To(Equal(actor.Bit(usr1)))
 	})
+
+	Clause("sigreturn.stack-not-executable", func() {
+		a := actor.New()
+		catchFault(a, unix.SIGSEGV)
+		onStack := actor.Mem{Addr: catchOn(a, usr1, 0).OldSP - 1024}
+		Expect(a.Store(onStack, codeBreakpoint)).To(Return(0))
+
+		Expect(a.Execute(onStack)).To(FailWith(unix.EFAULT))
+		Expect(a).To(Catch(usr1, unix.SIGSEGV))
+		e := a.Events()[1]
+		Expect(e.Info.Code()).To(Equal(segvAccErr))
+		Expect(e.Info.Addr()).To(Equal(onStack.Addr))
+		Expect(e.PC).To(Equal(onStack.Addr))
+	})
 })
