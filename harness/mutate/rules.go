@@ -306,7 +306,7 @@ func idempotent(c *call) bool {
 		}
 		return false
 	case "dup2", "dup3", "close", "umask", "chdir", "fchdir", "unlink", "unlinkat", "mknod", "mknodat", "mkdirat", "epoll_ctl",
-		"ftruncate", "truncate", "rt_sigaction", "rt_sigprocmask", "ptrace", "prctl", "mq_notify", "setsid", "fsync", "fchmodat", "fchownat", "prlimit64", "munmap",
+		"ftruncate", "truncate", "rt_sigaction", "rt_sigprocmask", "ptrace", "mq_notify", "setsid", "fsync", "fchmodat", "fchownat", "prlimit64", "munmap",
 		"linkat", "symlinkat", "renameat2", "flock", "sigaltstack", "timerfd_settime", "clock_settime":
 		return true
 	}
