@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/ipcspec/ipcspec/harness/report"
 	"github.com/ipcspec/ipcspec/harness/run"
 	"github.com/ipcspec/ipcspec/harness/target"
+	"github.com/ipcspec/ipcspec/harness/target/kbuild"
 )
 
 // Options say what to boot and what to run there.
@@ -29,7 +31,9 @@ type Options struct {
 
 	Kernel  string   // the image
 	Modules string   // folder or Debian package with the kernel's modules; "" for none
-	Module  []string // FILE.ko[,param=value]..., or names of modules in Modules, to be loaded in order
+	Module  []string // FILE.ko[,param=value]..., folders with sources, or names of modules in Modules, to be loaded in order
+	Headers string   // the kernel's headers, which folders with sources are built against
+	Make    []string // settings for make then
 	Arch    string
 	CPUs    int
 	Memory  string // as QEMU takes it
@@ -69,7 +73,7 @@ func Run(ctx context.Context, o Options) (report.Results, error) {
 	if err != nil {
 		return report.Results{}, err
 	}
-	modules, err := o.gather()
+	modules, err := o.gather(ctx)
 	if err != nil {
 		return report.Results{}, err
 	}
@@ -141,14 +145,34 @@ func (o *Options) check() ([]string, error) {
 	return machines, err
 }
 
-// gather finds the modules for the guest.
-func (o *Options) gather() ([]module, error) {
+// gather finds the modules for the guest, and builds those that are there as sources.
+func (o *Options) gather(ctx context.Context) ([]module, error) {
 	t, err := openTree(o.Modules)
 	if err != nil {
 		return nil, err
 	}
 	defer t.remove()
-	return t.gather(o.Module, o.image.release)
+	wanted := slices.Clone(o.Module)
+	for i, word := range wanted {
+		folder, params, _ := strings.Cut(word, ",")
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			continue
+		}
+		if o.Headers == "" {
+			return nil, fmt.Errorf("--module %s: %w", folder, kbuild.ErrNoHeaders)
+		}
+		work, err := os.MkdirTemp("", "ipcspec-kbuild-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(work)
+		file, err := kbuild.Build(ctx, folder, o.Headers, work, o.Make...)
+		if err != nil {
+			return nil, fmt.Errorf("--module %s: %w", folder, err)
+		}
+		wanted[i] = strings.TrimSuffix(file+","+params, ",")
+	}
+	return t.gather(wanted, o.image.release)
 }
 
 // limits completes the time limits.
