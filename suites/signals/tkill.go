@@ -198,6 +198,7 @@ var _ = Describe("tgkill and tkill", func() {
 
 	Clause("tgkill.eperm", func() {
 		target, sender := killTarget(), actor.New()
+		target.Handle(unix.SIGCONT, 0)
 		target.BecomeUser(FreshUser())
 		sender.BecomeUser(FreshUser())
 
