@@ -75,8 +75,9 @@ type Call struct {
 	lie      *Lie
 	regard   Regard
 	looked   Looks
-	looks    int // how often in a row it has looked hopeless
-	grace    int // how often it got another limit
+	refused  bool // by a matcher
+	looks    int  // how often in a row it has looked hopeless
+	grace    int  // how often it got another limit
 	lookedAt time.Time
 }
 
@@ -370,7 +371,7 @@ func (c *Call) Data() []byte {
 
 // Count waits for a repeated call and returns how often it succeeded.
 func (c *Call) Count() int {
-	c.regard |= Judged
+	c.regard |= Judged | Counted
 	c.wait()
 	return int(c.completed)
 }
@@ -380,7 +381,7 @@ func (c *Call) Progress() int { return int(atomic.LoadUint64(word64(c.frame, fra
 
 // Total waits for a repeated call and returns the sum of its results.
 func (c *Call) Total() int {
-	c.regard |= Judged
+	c.regard |= Judged | Counted
 	c.wait()
 	return int(c.total)
 }

@@ -178,6 +178,8 @@ const (
 	Judged                         // at its result
 	Inspected                      // at its data
 	SeenBlocked                    // it was asleep then
+	Counted                        // at how often it succeeded, where it was repeated
+	Either                         // it accepted one of several outcomes
 )
 
 // Regards returns how the spec has looked at the call by now.

@@ -23,6 +23,10 @@ func (m matcher) Match(actual any) (bool, error) {
 	}
 	c.regard |= Judged
 	ok, err := m.match(c)
+	if ok && c.refused { // by another matcher, which this one is an alternative to
+		c.regard |= Either
+	}
+	c.refused = c.refused || !ok
 	if !ok {
 		troupe.Lock()
 		troupe.wrong = c
@@ -169,6 +173,9 @@ func FailWith(errnos ...unix.Errno) types.GomegaMatcher {
 			got := c.Errno()
 			for _, errno := range errnos {
 				if got == errno && errno != 0 {
+					if len(errnos) > 1 {
+						c.regard |= Either
+					}
 					return true, nil
 				}
 			}

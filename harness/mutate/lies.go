@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -25,13 +26,21 @@ type Mutant struct {
 	At      string `json:"at"`                // the line of the spec
 	Group   string `json:"group,omitempty"`   // of alternatives: see Rules
 
+	// For the rule about what other clauses notice: Prepares says that the spec takes the call for granted,
+	// as a step towards what it judges; Act says what the call does, and Input which flag or argument
+	// the kernel got otherwise.
+	Prepares bool   `json:"prepares,omitempty"`
+	Act      string `json:"act,omitempty"`
+	Input    string `json:"input,omitempty"`
+
 	// Particulars says that the lie is about what is told of a signal besides its number; Of names the
 	// subjects that make it up.
 	Particulars bool     `json:"particulars,omitempty"`
 	Of          []string `json:"of,omitempty"`
 
-	key  string
-	liar func() *liar
+	key    string
+	liar   func() *liar
+	either bool // the spec accepted one of several outcomes of the call
 }
 
 // A plan is what lies are to be told to one spec.
@@ -138,6 +147,7 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 	which := fmt.Sprintf("%s #%d", c.name, c.occurrence)
 	m := &Mutant{
 		Kind: kind, Subject: b.subject, Call: which, Text: c.text, Lie: which + " " + words, At: c.place(),
+		either: c.regard&actor.Either != 0, Prepares: c.presupposed(), Act: c.act(), Input: input(kind, words),
 		key:  fmt.Sprintf("%s %s %s %s", b.subject, which, kind, words),
 		liar: func() *liar { return &liar{name: c.name, occurrence: c.occurrence, lie: lie()} },
 	}
@@ -148,6 +158,8 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 		m.liar = unlessSame(c, m.liar)
 	case kind == Flag && c.failed():
 		m.liar = unlessFailed(c, m.liar)
+	case kind == Flag && c.in != nil && ofTheCallAlone(c, words):
+		m.liar = excusedIfSame(c, m.liar)
 	case kind == Data || kind == Field:
 		m.liar = ifSucceeds(m.liar)
 	}
@@ -189,6 +201,19 @@ func unlessToldSame(c *call, make func() *liar) func() *liar {
 		l.lie.After = func(live *actor.Call) { l.told = c.out == nil || what(live.Outcome()) != what(c.out) }
 		return l
 	}
+}
+
+// input is what the words of a lie say about what the kernel got otherwise.
+func input(kind Kind, words string) string {
+	words = strings.TrimPrefix(words, "was made ")
+	switch kind {
+	case Flag:
+		return words
+	case Argument:
+		words, _, _ = strings.Cut(words, " instead of ")
+		return strings.Join(slices.DeleteFunc(strings.Fields(words), func(w string) bool { return strings.ContainsAny(w, "0123456789") }), " ")
+	}
+	return ""
 }
 
 // unlessSo takes it for no lie that a call was not made which would have set what was so already.
@@ -303,6 +328,30 @@ func unlessFailed(c *call, make func() *liar) func() *liar {
 	return func() *liar {
 		l := make()
 		l.lie.After = func(live *actor.Call) { l.told = live.Result() != c.out.Result }
+		return l
+	}
+}
+
+// ofTheCallAlone says that a flag decides about one call and about nothing that outlives it.
+func ofTheCallAlone(c *call, words string) bool {
+	switch flag := strings.TrimPrefix(words, "was made without "); flag {
+	case "SPLICE_F_NONBLOCK", "RWF_NOWAIT", "WNOHANG":
+		return true
+	default:
+		return c.name == "preadv2" && strings.HasPrefix(flag, "RWF_")
+	}
+}
+
+// excusedIfSame explains that nobody noticed where the call told without the flag just what it told with
+// it, as it should where there is nothing to wait for.
+func excusedIfSame(c *call, make func() *liar) func() *liar {
+	return func() *liar {
+		l := make()
+		l.lie.After = func(live *actor.Call) {
+			if reflect.DeepEqual(live.Outcome(), c.out) {
+				l.excuse = ruleSame.Name
+			}
+		}
 		return l
 	}
 }
@@ -555,7 +604,9 @@ func (b *builder) results(c *call) {
 		return
 	}
 	v := c.out.Result
-	if c.repeated && c.out.Completed > 0 {
+	if c.repeated && c.out.Completed > 0 && c.regard&actor.Counted == 0 {
+		b.plan.exclude(ruleUncounted, 1)
+	} else if c.repeated && c.out.Completed > 0 {
 		b.add(c, Count, "told one success fewer", func() *actor.Lie {
 			return &actor.Lie{After: func(live *actor.Call) {
 				completed, total := live.Tally()
@@ -593,7 +644,11 @@ func (b *builder) results(c *call) {
 		}
 	}
 	var others []int64
+	group := ""
 	switch {
+	case c.name == "fcntl" && c.args[1] == unix.F_GETPIPE_SZ: // a spec may care for pages alone
+		page := int64(os.Getpagesize())
+		others, group = []int64{v - page, v - 1, v + 1, v + page}, fmt.Sprintf("capacity of fcntl #%d", c.occurrence)
 	case transfers[c.name]:
 		others = []int64{v - 1, v + 1, 0}
 	case v == 0:
@@ -610,7 +665,8 @@ func (b *builder) results(c *call) {
 	slices.Sort(others)
 	for _, o := range slices.Compact(others) {
 		if o >= 0 && o != v {
-			b.add(c, Count, fmt.Sprintf("returned %s instead of %s", result(c.name, o), result(c.name, v)), forge(o))
+			m := b.add(c, Count, fmt.Sprintf("returned %s instead of %s", result(c.name, o), result(c.name, v)), forge(o))
+			m.Group = group
 		}
 	}
 }
@@ -646,6 +702,13 @@ func (b *builder) data(c *call) {
 				p := patch{region: region, off: i*l.stride + f.off, size: f.size, toggle: f.toggle}
 				if p.off+p.size > len(c.out.Memory[region]) {
 					continue
+				}
+				if makesPair[c.name] && !b.r.usedLater(c, int64(int32(p.get(c.out.Memory[region])))) {
+					b.plan.exclude(ruleUnused, 1)
+					continue
+				}
+				if makesPair[c.name] {
+					p.toggle = 1 << 6 // one that is not in use, rather than the other end
 				}
 				words := "told another value of " + f.name
 				if f.toggle != 0 {
@@ -725,6 +788,10 @@ func (b *builder) exchanges(calls []*call) {
 		}
 		if told[one.shape()]++; told[one.shape()] > occurrences {
 			b.plan.exclude(ruleSampled, 1)
+			continue
+		}
+		if one.raced || c.raced {
+			b.plan.exclude(ruleRace, 1)
 			continue
 		}
 		m := b.add(one, Data, fmt.Sprintf("and #%d returned each other's bytes", c.occurrence), noLie)
@@ -820,6 +887,9 @@ func (b *builder) effects(c *call) {
 		put("the new descriptor was closed", func(live *actor.Call) bool { return live.Actor().Drop(int(int32(c.args[1]))) })
 	}
 }
+
+// makesPair are the calls that store two descriptors.
+var makesPair = set("pipe", "pipe2", "socketpair")
 
 // optional is the argument of calls whose callers need not ask for what is stored there.
 var optional = map[string]int{
@@ -925,8 +995,9 @@ type liar struct {
 
 	count  int
 	told   bool
-	excuse string // the rule that explains that nobody noticed
-	dead   int    // actors that ended during a call
+	live   *actor.Call // that was lied about
+	excuse string      // the rule that explains that nobody noticed
+	dead   int         // actors that ended during a call
 }
 
 func (l *liar) Asked(c *actor.Call) *actor.Lie {
@@ -943,7 +1014,7 @@ func (l *liar) Asked(c *actor.Call) *actor.Lie {
 	if l.count != l.occurrence {
 		return nil
 	}
-	l.told = l.told || !l.effect
+	l.told, l.live = l.told || !l.effect, c
 	return l.lie
 }
 

@@ -67,6 +67,7 @@ type MutantResult struct {
 	*Mutant
 	Outcome Outcome `json:"outcome"`
 	Rule    string  `json:"rule,omitempty"` // that explains why it survived
+	By      string  `json:"by,omitempty"`   // the clause that notices instead
 	Why     string  `json:"why,omitempty"`
 	Noticed string  `json:"noticed_at,omitempty"`
 	Seconds float64 `json:"seconds"`

@@ -32,6 +32,7 @@ type call struct {
 	regions    []int           // the argument of each region of memory
 	out        *actor.Outcome
 	beside     bool // other calls were under way
+	raced      bool // another actor repeated the same call, or one like it, without pause
 	died       bool // the actor ended during the call
 	unended    bool // it had not returned when the spec ended
 	regard     actor.Regard
@@ -60,6 +61,19 @@ func (r *recording) inspects(name string) bool {
 // presupposed says that the spec's own code does not judge the call's result.
 func (c *call) presupposed() bool {
 	return c.setup || c.regard&actor.Presupposed != 0 && c.regard&actor.Judged == 0
+}
+
+// act is what the call does: its name, and the command of those that have one.
+func (c *call) act() string {
+	switch c.name {
+	case "fcntl", "ioctl":
+		return fmt.Sprintf("%s %d", c.name, c.args[1])
+	case "lseek":
+		return fmt.Sprintf("%s %d", c.name, c.args[2])
+	case "prctl":
+		return fmt.Sprintf("%s %d", c.name, c.args[0])
+	}
+	return c.name
 }
 
 // bytes returns what a call that reads got.
@@ -113,10 +127,13 @@ func (r *recording) made(live *actor.Call) bool {
 }
 
 // used says whether a later call of the spec gets the descriptor that the call returned.
-func (r *recording) used(c *call) bool {
+func (r *recording) used(c *call) bool { return r.usedLater(c, c.out.Result) }
+
+// usedLater says whether a call after c gets a descriptor.
+func (r *recording) usedLater(c *call, fd int64) bool {
 	for _, o := range r.calls[c.index+1:] {
 		for i, kind := range o.kinds {
-			if kind == "fd" && int64(int32(o.args[i])) == c.out.Result {
+			if kind == "fd" && int64(int32(o.args[i])) == fd {
 				return true
 			}
 		}
@@ -159,6 +176,7 @@ func (r *recording) Asked(live *actor.Call) *actor.Lie {
 	for _, o := range r.calls {
 		if done, dead := o.live.Ended(); !done && !dead {
 			c.beside = true
+			c.raced = c.raced || o.repeated && reads[o.name] && reads[name]
 		}
 	}
 	for i := range c.args {

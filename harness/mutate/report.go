@@ -103,6 +103,7 @@ type Survivor struct {
 	Spec string `json:"spec,omitempty"`
 	*Mutant
 	Rule string `json:"rule,omitempty"` // that explains it
+	By   string `json:"by,omitempty"`   // the clause that notices, where the rule is about that
 }
 
 // Weak returns the subjects about which no lie was noticed.
@@ -121,6 +122,7 @@ func newReport(clauses []*spec.Clause, results []SpecResult) Report {
 	slices.SortFunc(results, func(a, b SpecResult) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Spec, b.Spec))
 	})
+	explainParticulars(clauses, results)
 	explainElsewhere(clauses, results)
 	for _, s := range results {
 		s.settleAlternatives()
@@ -182,9 +184,66 @@ func (s *SpecResult) settleAlternatives() {
 	s.Mutants = left
 }
 
-// explainElsewhere explains that a clause does not notice other particulars of a signal, where another
-// clause about the same call does.
+// explainElsewhere explains lies about what a call does, as opposed to what it tells: that it was not
+// made, made twice, or had no regard to a flag or an argument. A clause states one outcome. Where its
+// spec noticed that the call told something else, or took the call for granted as a step towards
+// what it judges, and another clause noticed the same lie about the same call, the kernel that does
+// this is found. Not so for a flag that the clause's text names.
 func explainElsewhere(clauses []*spec.Clause, results []SpecResult) {
+	byID := map[string]*spec.Clause{}
+	for _, c := range clauses {
+		byID[c.ID] = c
+	}
+	type lie struct {
+		suite, act, input string
+		kind              Kind
+	}
+	what := func(s SpecResult, m MutantResult) lie {
+		return lie{byID[s.Clause].Suite, m.Act, m.Input, m.Kind}
+	}
+	noticed := map[lie][]string{} // by which clauses
+	for _, s := range results {
+		for _, m := range s.Mutants {
+			if key := what(s, m); m.Outcome == Killed && !slices.Contains(noticed[key], s.Clause) {
+				noticed[key] = append(noticed[key], s.Clause)
+			}
+		}
+	}
+	for _, clauses := range noticed {
+		slices.Sort(clauses)
+	}
+	for _, s := range results {
+		judged := map[string]bool{}
+		for _, m := range s.Mutants {
+			judged[m.Call] = judged[m.Call] || m.Outcome == Killed && slices.Contains(tells, m.Kind)
+		}
+		for i := range s.Mutants {
+			m := &s.Mutants[i]
+			switch {
+			case m.Outcome != Survived, m.Rule != "", !slices.Contains(does, m.Kind), !m.Prepares && !judged[m.Call]:
+				continue
+			case strings.HasPrefix(m.Input, "without ") && strings.Contains(byID[s.Clause].Text, m.Input[len("without "):]):
+				continue // it is about the flag
+			}
+			for _, clause := range noticed[what(s, *m)] {
+				if clause != s.Clause {
+					m.Rule, m.By = ruleElsewhere.Name, clause
+					break
+				}
+			}
+		}
+	}
+}
+
+// Kinds of lies about what a call tells, and about what it does.
+var (
+	tells = []Kind{Errno, Success, Count, Data, Field, Early}
+	does  = []Kind{Omit, Twice, Flag, Argument}
+)
+
+// explainParticulars explains that a clause does not notice other particulars of a signal, where another
+// clause about the same call does.
+func explainParticulars(clauses []*spec.Clause, results []SpecResult) {
 	suite := map[string]string{}
 	for _, c := range clauses {
 		suite[c.ID] = c.Suite
@@ -204,7 +263,7 @@ func explainElsewhere(clauses []*spec.Clause, results []SpecResult) {
 	each(func(key string, m *MutantResult) { noticed[key] = noticed[key] || m.Outcome == Killed })
 	each(func(key string, m *MutantResult) {
 		if m.Outcome == Survived && m.Rule == "" && m.Group != "" && noticed[key] {
-			m.Rule = ruleElsewhere.Name
+			m.Rule = ruleParticulars.Name
 		}
 	})
 }
@@ -237,7 +296,7 @@ func newClauseReport(clause *spec.Clause, specs []SpecResult) ClauseReport {
 				subject.count(m)
 			}
 			if m.Outcome == Survived {
-				c.Survivors = append(c.Survivors, Survivor{Spec: s.Spec, Mutant: m.Mutant, Rule: m.Rule})
+				c.Survivors = append(c.Survivors, Survivor{Spec: s.Spec, Mutant: m.Mutant, Rule: m.Rule, By: m.By})
 			}
 		}
 	}
@@ -335,6 +394,9 @@ func (p *printer) clauses(title string, all []ClauseReport, want func(ClauseRepo
 			rule := ""
 			if s.Rule != "" {
 				rule = ", by rule: " + s.Rule
+				if s.By != "" {
+					rule += ", noticed by " + s.By
+				}
 			}
 			p.line("  %s%s: %s: not noticed%s", s.At, spec, s.Lie, rule)
 			p.line("      %s", s.Text)

@@ -67,6 +67,10 @@ var rules = []Rule{
 		},
 	},
 	{
+		Name: "race", Why: "another actor takes from the same place without pause: nobody can tell what this call has taken more, or less, from what the other has",
+		kinds: []Kind{Omit, Twice}, applies: func(_ *recording, c *call) bool { return c.raced },
+	},
+	{
 		Name: "only-looks", Why: "the call changes nothing that anybody can see",
 		kinds: []Kind{Omit, Twice}, applies: func(_ *recording, c *call) bool { return onlyLooks(c) },
 	},
@@ -185,7 +189,20 @@ var (
 	ruleUnasked = Rule{
 		Name: "unasked", Why: "a caller need not ask for what the call stores there, and the spec does not look at it",
 	}
+	ruleRace      = Rule{Name: "race"} // as above
+	ruleUncounted = Rule{
+		Name: "uncounted", Why: "the spec repeats the call until it fails, or beside others, and does not look at how often it succeeded",
+	}
+	ruleSame = Rule{
+		Name: "same-without", Why: "the flag is about this one call, which told without it the very same: there was nothing to wait for, or the flag has no meaning for the call, which is what the clause may state",
+	}
+	ruleEither = Rule{
+		Name: "either", Why: "the documentation leaves open which of several outcomes the call has, and the spec accepts each of them",
+	}
 	ruleElsewhere = Rule{
+		Name: "elsewhere", Why: "the lie is about what the call does, and not about what it tells, which the spec does judge, or takes for granted as a step of its set-up: another clause about the same call is about that and notices this very lie; not so for a flag that the clause names",
+	}
+	ruleParticulars = Rule{
 		Name: "particulars-elsewhere", Why: "what such a signal tells about itself is what another clause about the same call is about, which notices the lie",
 	}
 	ruleAlternatives = Rule{
@@ -195,7 +212,7 @@ var (
 
 // Rules returns all rules with their reasons.
 func Rules() []Rule {
-	return append(slices.Clone(rules), ruleHint, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleElsewhere, ruleNotTold, ruleUnresolved, ruleAlternatives)
+	return append(slices.Clone(rules), ruleHint, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleUncounted, ruleSame, ruleEither, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
 }
 
 var isolates = set("unshare", "setns", "mount", "umount2", "chroot", "pivot_root", "chdir", "fchdir", "capset", "setgroups",
@@ -274,6 +291,8 @@ func onlyLooks(c *call) bool {
 		return c.args[2] == unix.SEEK_CUR && c.args[1] == 0
 	case "rt_sigprocmask", "rt_sigaction", "sigaltstack": // with nothing to set
 		return c.args[lookingArgument[c.name]] == 0
+	case "pread64", "preadv", "preadv2": // at an offset of their own
+		return int64(c.args[3]) != -1 && !c.failed()
 	}
 	return observers[c.name]
 }
@@ -323,7 +342,8 @@ func makesDescriptor(c *call) bool {
 	return false
 }
 
-var hints = set("SPLICE_F_MOVE", "SPLICE_F_MORE", "SPLICE_F_GIFT", "O_NOCTTY", "RWF_HIPRI", "O_NOATIME")
+var hints = set("SPLICE_F_MOVE", "SPLICE_F_MORE", "SPLICE_F_GIFT", "O_NOCTTY", "RWF_HIPRI", "O_NOATIME",
+	"RWF_DSYNC", "RWF_SYNC") // how durable a write is shows when the power fails
 
 // flags names the bits that make a call's argument a set of flags which the kernel may ignore one
 // by one.

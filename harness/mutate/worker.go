@@ -203,6 +203,11 @@ func (w *worker) tell(i int, m *Mutant, r *recording, dead int) *verdict {
 		v.Outcome = NotTold
 	case found.Verdict == report.Conforms:
 		v.Outcome, v.Rule = Survived, l.excuse
+		if m.either || l.live != nil && l.live.Regards()&actor.Either != 0 {
+			if m.Kind == Errno || m.Kind == Success {
+				v.Rule = ruleEither.Name
+			}
+		}
 	case found.Verdict == report.Deviates, l.dead > dead:
 		v.Outcome = Killed
 	default:

@@ -82,9 +82,10 @@ var _ = Describe("O_NONBLOCK", func() {
 		Must(a.Write(w, []byte("x")))
 		Expect(read).To(ReturnData("x"))
 
-		a.Fill(w)
+		full := a.Fill(w)
 		Expect(a.Fcntl(w, unix.F_SETFL, unix.O_NONBLOCK)).To(Return(0))
 		Expect(a.Write(w, []byte("x"))).To(FailWith(unix.EAGAIN))
+		Expect(unread(a, r)).To(Equal(full))
 		Expect(a.Fcntl(w, unix.F_SETFL, 0)).To(Return(0))
 		write := b.Begin().Write(w, []byte("x"))
 		Expect(write).To(Block())
@@ -117,6 +118,8 @@ var _ = Describe("O_NONBLOCK", func() {
 		Expect(write).To(Block())
 		Must(reader.Read(r, page))
 		Expect(write).To(Return(1))
+		contents(reader, r)
+		Expect(reader.Read(r, 1)).To(FailWith(unix.EAGAIN))
 	})
 
 	Clause("pipe.nonblock-of-one-end", "set on the write end", func() {

@@ -693,6 +693,8 @@ var _ = Describe("dup3", func() {
 			Expect(a.Dup3(r, w, flag)).To(FailWith(unix.EINVAL))
 			Expect(a.Dup3(r, w, flag|unix.O_CLOEXEC)).To(FailWith(unix.EINVAL))
 		}
+		Must(a.Write(w, []byte("x"))) // each end is what it was
+		Expect(a.Read(r, 10)).To(ReturnData("x"))
 	})
 
 	Clause("dup3.unknown-flags-newfd-open", func() {

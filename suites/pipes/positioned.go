@@ -48,6 +48,7 @@ var _ = Describe("preadv", func() {
 		for _, offset := range []int64{-1, -2, math.MinInt64} {
 			Expect(a.Preadv(fd, offset, 2, 2)).To(FailWith(unix.EINVAL))
 		}
+		expectOffset(a, fd, 0)
 	})
 
 	Clause("preadv.above-iov-max-einval", func() {
@@ -55,6 +56,7 @@ var _ = Describe("preadv", func() {
 		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		Expect(a.Preadv(fd, 0, singles(iovMax+1)...)).To(FailWith(unix.EINVAL))
+		expectOffset(a, fd, 0)
 	})
 
 	Clause("preadv.negative-iovcnt-einval", func() {
@@ -62,6 +64,7 @@ var _ = Describe("preadv", func() {
 		fd, _ := scratchFile(a, digits, unix.O_RDONLY)
 
 		Expect(a.Raw(unix.SYS_PREADV, fd, a.Iovec(a.Alloc(4)), -1, 0, 0)).To(FailWith(unix.EINVAL))
+		expectOffset(a, fd, 0)
 	})
 
 	Clause("preadv.member-length-einval", func() {
@@ -70,6 +73,7 @@ var _ = Describe("preadv", func() {
 
 		Expect(a.Raw(unix.SYS_PREADV, fd, lengths(a, math.MaxInt64+1), 1, 0, 0)).To(FailWith(unix.EINVAL))
 		Expect(a.Raw(unix.SYS_PREADV, fd, lengths(a, 4, math.MaxUint64), 2, 0, 0)).To(FailWith(unix.EINVAL))
+		expectOffset(a, fd, 0)
 	})
 
 	Clause("preadv.bad-array-efault", func() {
@@ -78,6 +82,7 @@ var _ = Describe("preadv", func() {
 
 		Expect(a.Raw(unix.SYS_PREADV, fd, a.Unmapped(), 1, 0, 0)).To(FailWith(unix.EFAULT))
 		Expect(a.Raw(unix.SYS_PREADV, fd, halfArray(a), 2, 0, 0)).To(FailWith(unix.EFAULT))
+		expectOffset(a, fd, 0)
 	})
 
 	Clause("preadv.bad-member-efault", func() {
@@ -375,6 +380,7 @@ var _ = Describe("preadv2 without flags", func() {
 
 		Expect(a.Preadv2(fd, 0, 0, singles(iovMax+1)...)).To(FailWith(unix.EINVAL))
 		Expect(a.Preadv2(fd, -1, 0, singles(iovMax+1)...)).To(FailWith(unix.EINVAL))
+		expectOffset(a, fd, 0)
 	})
 
 	Clause("preadv2.negative-iovcnt-einval", func() {
@@ -384,6 +390,7 @@ var _ = Describe("preadv2 without flags", func() {
 		for _, offset := range []int{0, -1} {
 			Expect(a.Raw(unix.SYS_PREADV2, fd, a.Iovec(a.Alloc(4)), -1, offset, 0, 0)).To(FailWith(unix.EINVAL))
 		}
+		expectOffset(a, fd, 0)
 	})
 
 	Clause("preadv2.member-length-einval", func() {
@@ -393,6 +400,7 @@ var _ = Describe("preadv2 without flags", func() {
 		for _, offset := range []int{0, -1} {
 			Expect(a.Raw(unix.SYS_PREADV2, fd, lengths(a, 4, math.MaxInt64+1), 2, offset, 0, 0)).To(FailWith(unix.EINVAL))
 		}
+		expectOffset(a, fd, 0)
 	})
 
 	Clause("preadv2.bad-array-efault", func() {
@@ -402,6 +410,7 @@ var _ = Describe("preadv2 without flags", func() {
 		for _, offset := range []int{0, -1} {
 			Expect(a.Raw(unix.SYS_PREADV2, fd, a.Unmapped(), 1, offset, 0, 0)).To(FailWith(unix.EFAULT))
 		}
+		expectOffset(a, fd, 0)
 	})
 
 	Clause("preadv2.bad-member-efault", func() {
@@ -412,6 +421,7 @@ var _ = Describe("preadv2 without flags", func() {
 		for _, offset := range []int{0, -1} {
 			Expect(a.Raw(unix.SYS_PREADV2, fd, iov, 2, offset, 0, 0)).To(FailWith(unix.EFAULT))
 		}
+		expectOffset(a, fd, 0)
 	})
 
 	Clause("preadv2.bad-fd-ebadf", func() {

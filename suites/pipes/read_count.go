@@ -270,6 +270,8 @@ var _ = Describe("A read of no bytes", func() {
 				Expect(a.ReadInto(fd, m, 0)).To(SatisfyAny(Return(0), FailWith(unix.EFAULT)))
 			}
 		}
+		Expect(unread(a, r)).To(Equal(3))
+		expectOffset(a, file, 0)
 	})
 
 	Clause("read.count-zero-directory", func() {

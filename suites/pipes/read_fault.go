@@ -27,6 +27,7 @@ var _ = Describe("A read into a bad buffer", func() {
 		for _, n := range []int{1, 10, 4096} {
 			Expect(a.ReadInto(r, a.Unmapped(), n)).To(FailWith(unix.EFAULT))
 		}
+		Expect(unread(a, r)).To(Equal(10))
 	})
 
 	Clause("read.efault-keeps-bytes", func() {
@@ -45,6 +46,7 @@ var _ = Describe("A read into a bad buffer", func() {
 		r, _ := holding(a, "0123456789")
 
 		Expect(a.ReadInto(r, actor.Null, 1)).To(FailWith(unix.EFAULT))
+		Expect(unread(a, r)).To(Equal(10))
 	})
 
 	Clause("read.efault-kernel-address", func() {
@@ -56,6 +58,8 @@ var _ = Describe("A read into a bad buffer", func() {
 			Expect(a.ReadInto(r, m, 10)).To(FailWith(unix.EFAULT))
 			Expect(a.ReadInto(file, m, 10)).To(FailWith(unix.EFAULT))
 		}
+		Expect(unread(a, r)).To(Equal(10))
+		expectOffset(a, file, 0)
 	})
 
 	Clause("read.efault-no-write-access", func() {
@@ -66,6 +70,7 @@ var _ = Describe("A read into a bad buffer", func() {
 		Expect(a.ReadInto(r, readOnly, 9)).To(FailWith(unix.EFAULT))
 		Expect(string(readOnly.Copy())).To(Equal("keep this"))
 		Expect(a.ReadInto(r, a.NoAccess(), 9)).To(FailWith(unix.EFAULT))
+		Expect(unread(a, r)).To(Equal(10))
 	})
 
 	Clause("read.efault-regular", func() {

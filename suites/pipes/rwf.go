@@ -36,6 +36,7 @@ var _ = Describe("The flags of preadv2 and pwritev2", func() {
 		for _, flags := range unknownFlags {
 			Expect(a.Preadv2(fd, 0, flags, 2, 2)).To(FailWith(unix.EOPNOTSUPP))
 		}
+		expectOffset(a, fd, 0)
 	})
 
 	Clause("pwritev2.unknown-flag-eopnotsupp", func() {

@@ -193,6 +193,7 @@ var _ = Describe("F_SETPIPE_SZ", func() {
 			Expect(fill).To(FailWith(unix.EAGAIN))
 			Expect(fill.Total()).To(Equal(size), "bytes that the pipe took")
 			Expect(a.Write(w, oneByte)).To(FailWith(unix.EAGAIN))
+			Expect(unread(a, r)).To(Equal(size))
 			Must(a.Close(r))
 			Must(a.Close(w))
 		}

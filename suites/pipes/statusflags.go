@@ -344,7 +344,9 @@ var _ = Describe("F_SETFL", func() {
 		for _, fd := range []int{r, w} {
 			before := wholeFlags(a, fd)
 			Expect(a.Fcntl(fd, unix.F_SETFL, ^unix.O_DIRECT)).To(Return(0))
-			Expect(wholeFlags(a, fd) &^ (changeable &^ unix.O_DIRECT)).To(Equal(before))
+			now := wholeFlags(a, fd)
+			Expect(now &^ (changeable &^ unix.O_DIRECT)).To(Equal(before))
+			Expect(now & (unix.O_APPEND | unix.O_NONBLOCK)).To(Equal(unix.O_APPEND | unix.O_NONBLOCK))
 			Expect(a.Fcntl(fd, unix.F_SETFL, 0)).To(Return(0))
 			Expect(wholeFlags(a, fd)).To(Equal(before))
 		}

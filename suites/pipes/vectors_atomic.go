@@ -60,13 +60,22 @@ func race(a *actor.Actor, fd int, rival *actor.Call) {
 	for _, n := range shares {
 		whole += n
 	}
+	var next uint64 // the file offset only grows until it is set back
 	for n := 0; n < rounds || rival.Progress() == 0; n++ {
 		Expect(rival.Done()).To(BeFalse(), "the rival has stopped: %v", rival)
 		read := a.Readv(fd, shares...)
 		Expect(read).To(ReturnSuccess())
 		Expect(read.Data()).To(beContiguous(words))
-		if read.Value() < whole { // the end of the file
+		Expect(read.Value()).To(BeNumerically("<=", whole))
+		if read.Value() > 0 {
+			first := binary.BigEndian.Uint64(read.Data())
+			Expect(first).To(BeNumerically(">=", next))
+			next = first + uint64(read.Value()/8)
+		}
+		if read.Value() < whole {
+			Expect(a.Lseek(fd, 0, unix.SEEK_CUR)).To(Return(8 * words)) // the end of the file
 			Must(a.Lseek(fd, 0, unix.SEEK_SET))
+			next = 0
 		}
 	}
 }
@@ -110,6 +119,7 @@ var _ = Describe("The block that a readv gets", func() {
 			read := a.Readv(r, 8, 160, 8, 240, 16, 800)
 			Expect(read).To(ReturnSuccess())
 			Expect(read.Data()).NotTo(BeEmpty())
+			Expect(read.Value()).To(Equal(len(read.Data())))
 			Expect(read.Data()).To(beContiguous(cycle))
 		}
 	})

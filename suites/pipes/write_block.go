@@ -56,12 +56,13 @@ var _ = Describe("A write that would block", func() {
 	Clause("write.eagain-marked-later", func() {
 		writer := actor.New()
 		r, w := writer.Pipe(0)
-		writer.Fill(w)
+		full := writer.Fill(w)
 		duplicate := Must(writer.Dup(w))
 		reader := writer.Fork()
 
 		Expect(reader.Fcntl(duplicate, unix.F_SETFL, unix.O_NONBLOCK)).To(Return(0))
 		Expect(writer.Write(w, oneByte)).To(FailWith(unix.EAGAIN))
+		Expect(unread(reader, r)).To(Equal(full))
 		Expect(writer.Fcntl(w, unix.F_SETFL, 0)).To(Return(0))
 		write := writer.Begin().Write(duplicate, oneByte)
 		Expect(write).To(Block())
