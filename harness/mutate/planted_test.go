@@ -127,6 +127,17 @@ func TestPlanted(t *testing.T) {
 		}
 	})
 
+	// What one clause notices explains that another does not, unless that is about it.
+	t.Run("a flag at which the spec does not look", func(t *testing.T) {
+		for id, by := range map[string]string{"names-a-flag": "", "names-no-flag": "planted.minds-a-flag"} {
+			survivors := found[id].Survivors
+			at := slices.IndexFunc(survivors, func(s mutate.Survivor) bool { return s.Lie == "pipe2 #1 was made without O_CLOEXEC" })
+			if at < 0 || survivors[at].By != by || (survivors[at].Rule != "") != (by != "") {
+				t.Errorf("%s: %+v", id, survivors)
+			}
+		}
+	})
+
 	t.Run("a spec that does not conform", func(t *testing.T) {
 		if c := found["deviates"]; c.Why == "" || c.Killed != 0 {
 			t.Errorf("%d killed, why %q", c.Killed, c.Why)

@@ -62,10 +62,11 @@ var _ = Describe("A write that nobody can read", func() {
 		a := actor.New()
 		a.Handle(unix.SIGPIPE, 0)
 		pipe, socket := abandoned(a)
-		for i, fd := range []int{pipe, socket} {
+		var caught []unix.Signal
+		for _, fd := range []int{pipe, socket} {
 			Expect(a.Write(fd, oneByte)).To(FailWith(unix.EPIPE))
-			Expect(a).To(Catch(unix.SIGPIPE))
-			Expect(a.Events()).To(HaveLen(i + 1))
+			caught = append(caught, unix.SIGPIPE)
+			Expect(a).To(Catch(caught...))
 		}
 	})
 

@@ -132,6 +132,27 @@ var _ = Describe("A check", func() {
 		}
 	})
 
+	// carries has bytes go through a pipe with O_CLOEXEC, and does not look at the flag.
+	carries := func() {
+		a := actor.New()
+		pipe := a.Pipe2(unix.O_CLOEXEC)
+		Expect(pipe).To(Return(0))
+		r, w := pipe.FDs()
+		Expect(a.Write(w, []byte("x"))).To(Return(1))
+		Expect(a.Read(r, 10)).To(ReturnData("x"))
+	}
+	Clause("planted.names-a-flag", carries)
+	Clause("planted.names-no-flag", carries)
+
+	Clause("planted.minds-a-flag", func() {
+		a := actor.New()
+		pipe := a.Pipe2(unix.O_CLOEXEC)
+		Expect(pipe).To(Return(0))
+		r, w := pipe.FDs()
+		Expect(a.Fcntl(r, unix.F_GETFD, 0)).To(Return(unix.FD_CLOEXEC))
+		Expect(a.Fcntl(w, unix.F_GETFD, 0)).To(Return(unix.FD_CLOEXEC))
+	})
+
 	Clause("planted.deviates", func() {
 		Expect(actor.New().Getpid()).To(Return(0))
 	})
