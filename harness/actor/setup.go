@@ -137,9 +137,13 @@ func (a *Actor) Rlimit(resource int) (soft, hard uint64) {
 	return m.Uint64(0), m.Uint64(8)
 }
 
-// SetRlimit sets a soft resource limit of the actor.
+// SetRlimit sets a soft resource limit of the actor. Where it is that already, nothing is asked of a
+// kernel that may not let it be set.
 func (a *Actor) SetRlimit(resource int, soft uint64) {
-	_, hard := a.Rlimit(resource)
+	was, hard := a.Rlimit(resource)
+	if was == soft {
+		return
+	}
 	must(a.Prlimit(resource, soft, hard))
 }
 

@@ -540,7 +540,11 @@ var _ = Describe("sigaltstack", func() {
 		stack := setAltStack(a, 0)
 
 		e := parkIn(a, sender, 1, usr1, actor.SA_ONSTACK)
-		Expect(e.SP).To(BeNumerically(">", stack.SP+stack.Size-max(minSigStackSize, auxiliary(a, atMinSigStackSize))))
+		saved := stack.Size / 2 // what the kernel saves grows with the processor, and older kernels do not tell how much it is
+		if told := auxiliary(a, atMinSigStackSize); told != 0 {
+			saved = max(minSigStackSize, told)
+		}
+		Expect(e.SP).To(BeNumerically(">", stack.SP+stack.Size-saved))
 		a.ReturnFromHandler()
 		expectAltStack(a, stack)
 		expectSent(a, sender, usr1)

@@ -333,6 +333,28 @@ var _ = Describe("Real-time signals that are pending", func() {
 var _ = Describe("RLIMIT_SIGPENDING", func() {
 	const limit = 5
 
+	Clause("signal.queue-no-other-limit", func() {
+		a := actor.New()
+		sender := a.Fork()
+		blockSignals(a, 40)
+
+		soft, _ := a.Rlimit(unix.RLIMIT_SIGPENDING)
+		const most = 100
+		for value := range uint64(most) {
+			call := sender.Sigqueue(a.PID(), 40, value)
+			if value == soft { // the first beyond the limit: it matters only to a kernel that heeds it
+				Presuppose(call.OK(), "RLIMIT_SIGPENDING of at least %d: raise the hard limit", most)
+			}
+			Expect(call).To(Return(0))
+		}
+		for value := range uint64(most) {
+			wait := a.Sigtimedwait(actor.Mask(40), 0)
+			Expect(wait).To(Return(40))
+			Expect(wait.Siginfo().Value()).To(Equal(value))
+		}
+		Expect(a.Sigtimedwait(actor.Mask(40), 0)).To(FailWith(unix.EAGAIN))
+	})
+
 	Clause("signal.queue-limit-eagain", func() {
 		a := actor.New()
 		sender := a.Fork()
