@@ -13,6 +13,7 @@
 //	      runtime: docker            # the container engine, or what ipcspec oci runs; none: no hint of one
 //	      profile: default           # how much the OCI runtime was asked to allow
 //	      user: ordinary             # root | ordinary
+//	    sometimes: true              # it may conform as well: a race in the kernel, or its order of things
 //	    why: one sentence that a kernel developer would accept
 //	    link: https://…              # optional, leads to more
 //
@@ -48,9 +49,11 @@ type Entry struct {
 	Clause  string // an id or a glob
 	Verdict report.Verdict
 	Where   Where
-	Why     string // on one line
-	Link    string
-	Source  strict.Location
+	// Sometimes says that the verdict need not come.
+	Sometimes bool
+	Why       string // on one line
+	Link      string
+	Source    strict.Location
 }
 
 // A File is a file of expectations, as far as it has been read: its text may go to where the file
@@ -80,7 +83,7 @@ const (
 
 var (
 	fileKeys  = []string{"expectations"}
-	entryKeys = []string{"clause", "verdict", "where", "why", "link"}
+	entryKeys = []string{"clause", "verdict", "where", "sometimes", "why", "link"}
 	whereKeys = []string{"system", "kernel", "arch", "runtime", "profile", "user"}
 
 	verdicts = []string{string(report.Deviates), string(report.Unresolved), string(report.Unsupported)}
@@ -183,6 +186,9 @@ func (r reader) entry(n *yaml.Node) (Entry, bool) {
 	if where := keys["where"]; where != nil {
 		e.Where = r.where(where, what+": where")
 	}
+	if sometimes := keys["sometimes"]; sometimes != nil {
+		e.Sometimes = r.Truth(sometimes, what+": sometimes")
+	}
 	if why := r.Required(n, keys, "why", what, "say why, so that a kernel developer would accept it"); why != nil {
 		e.Why = r.Prose(why, what+": why")
 	}
@@ -259,7 +265,9 @@ func Apply(entries []Entry, target report.Target, clauses []*spec.Clause) map[st
 		}
 		for _, c := range clauses {
 			if ok, err := path.Match(e.Clause, c.ID); ok && err == nil {
-				expected[c.ID] = report.Expectation{Verdict: e.Verdict, Why: e.Why, Link: e.Link, Source: e.Source.String()}
+				expected[c.ID] = report.Expectation{
+					Verdict: e.Verdict, Why: e.Why, Link: e.Link, Source: e.Source.String(), Sometimes: e.Sometimes,
+				}
 			}
 		}
 	}

@@ -38,7 +38,7 @@ expectations:
     why: it is
       so
     link: https://example.org/1
-  - {clause: pipe.two-ends, why: it is so}
+  - {clause: pipe.two-ends, sometimes: true, why: it is so}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ expectations:
 			},
 			Why: "it is so", Link: "https://example.org/1", Source: strict.Location{File: "e.yaml", Line: 3},
 		},
-		{Clause: "pipe.two-ends", Verdict: report.Deviates, Why: "it is so", Source: strict.Location{File: "e.yaml", Line: 15}},
+		{Clause: "pipe.two-ends", Verdict: report.Deviates, Sometimes: true, Why: "it is so", Source: strict.Location{File: "e.yaml", Line: 15}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
@@ -67,7 +67,7 @@ func TestLoadFaults(t *testing.T) {
 		{"expectations: []", "e.yaml:1: expectations is empty: fill the list"},
 		{"expectations: [{clause: a.b, why: c}]\n---\n", "a second YAML document"},
 		{"expectations: [", "not YAML"},
-		{"expectations:\n- clause: a.b\n  why: c\n  reason: d", `e.yaml:4: an expectation: unknown key "reason": keys are clause, verdict, where, why, link`},
+		{"expectations:\n- clause: a.b\n  why: c\n  reason: d", `e.yaml:4: an expectation: unknown key "reason": keys are clause, verdict, where, sometimes, why, link`},
 		{"expectations:\n- why: c", "e.yaml:2: the expectation has no clause: name a clause"},
 		{"expectations:\n- clause: a.b", "e.yaml:2: the expectation of a.b has no why: say why"},
 		{"expectations:\n- clause: a.b\n  why: # to be filled in", "e.yaml:3: the expectation of a.b: why"},

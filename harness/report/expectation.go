@@ -8,6 +8,8 @@ type Expectation struct {
 	Link string `json:"link,omitempty"`
 	// Source is the file:line of the entry that says so.
 	Source string `json:"source,omitempty"`
+	// Sometimes says that the clause may conform as well, with nothing the matter.
+	Sometimes bool `json:"sometimes,omitempty"`
 	// Specs is the number of specs that the clause has. As long as not all of them were run, it
 	// cannot be said that the expected did not happen. 0 where the number is not known.
 	Specs int `json:"specs,omitempty"`
@@ -36,6 +38,6 @@ func (r ClauseResult) UnexpectedDeviation() bool {
 // over all its specs. Verdicts that leave open what the kernel does say nothing about an
 // expectation, and a deviation in place of another verdict is unexpected in its own right.
 func (r ClauseResult) Unmet() bool {
-	return r.Expected != nil && !r.AsExpected() && (r.Verdict == Conforms || r.Verdict == Unsupported) &&
+	return r.Expected != nil && !r.Expected.Sometimes && !r.AsExpected() && (r.Verdict == Conforms || r.Verdict == Unsupported) &&
 		r.Fault == "" && r.Specs >= r.Expected.Specs
 }
