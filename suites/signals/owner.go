@@ -23,7 +23,7 @@ var oneMore = []byte("x")
 
 // signalDriven has a descriptor raise signals for its owner.
 func signalDriven(a *actor.Actor, fd int) {
-	Must(a.Fcntl(fd, unix.F_SETFL, unix.O_ASYNC|unix.O_NONBLOCK))
+	Must(a.Fcntl(fd, unix.F_SETFL, unix.O_ASYNC))
 }
 
 // expectSIGIO judges that a SIGIO without further particulars is there for the actor, who blocks it.
