@@ -100,7 +100,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newRun(), newVM(), newOCI(), newReport(), newDiff(), newMatrix(), newExpect(), newMutate(), newList(), newShow(), newCoverage(), newVersion())
+	root.AddCommand(newRun(), newVM(), newKernel(), newOCI(), newReport(), newDiff(), newMatrix(), newExpect(), newMutate(), newList(), newShow(), newCoverage(), newVersion())
 	return root
 }
 

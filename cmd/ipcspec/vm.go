@@ -8,12 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ipcspec/ipcspec/harness/report"
+	"github.com/ipcspec/ipcspec/harness/target/kernels"
 	"github.com/ipcspec/ipcspec/harness/target/vm"
 )
 
 func newVM() *cobra.Command {
 	var s runSettings
-	o := vm.Options{}
+	var o vm.Options
+	var folder string
 	cmd := &cobra.Command{
 		Use:   "vm --kernel IMAGE",
 		Short: "Check clauses against a kernel in a virtual machine",
@@ -26,6 +28,20 @@ its kernel panics or hangs. Nothing is installed, and nothing is left behind.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Kernel == "" {
 				return errors.New("which kernel? Give its image with --kernel")
+			}
+			if kernels.IsName(o.Kernel) {
+				cache, err := kernels.Open(folder, cmd.ErrOrStderr())
+				if err != nil {
+					return err
+				}
+				k, err := cache.Find(o.Kernel)
+				if err != nil {
+					return err
+				}
+				o.Named, o.Kernel = o.Kernel, k.Path(k.Image)
+				if o.Modules == "" {
+					o.Modules = k.Path(k.Modules)
+				}
 			}
 			if o.Console == "" && s.results != "" {
 				o.Console = strings.TrimSuffix(s.results, ".json") + ".console"
@@ -43,7 +59,8 @@ its kernel panics or hangs. Nothing is installed, and nothing is left behind.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Kernel, "kernel", "", "boot this kernel `IMAGE`: a bzImage, or a vmlinux with CONFIG_PVH")
+	flags.StringVar(&o.Kernel, "kernel", "", "boot this kernel `IMAGE`: a bzImage, a vmlinux with CONFIG_PVH, or debian:RELEASE from the cache")
+	cacheFlag(cmd, &folder)
 	flags.StringVar(&o.Modules, "modules", "", "the kernel's modules are in this `DIR`, or Debian package")
 	flags.StringArrayVar(&o.Module, "module", nil, "load this module, `FILE.ko[,param=value]...`, a folder with its sources, or a name of one in --modules; may be repeated")
 	flags.StringVar(&o.Headers, "headers", "", "the kernel's headers are in this `DIR`: its build folder, or unpacked packages; for modules that are given as sources")

@@ -28,9 +28,9 @@ type module struct {
 	release  string // of the kernel that it was made for
 }
 
-// helpful are the modules that are loaded where there are any, since a kernel has the interface that
-// they provide compiled in elsewhere.
-var helpful = []string{"binfmt_misc"}
+// helpful are the modules that are loaded where there are any: other machines have what they provide
+// compiled in, or loaded when it is first asked for.
+var helpful = []string{"binfmt_misc", "fuse", "loop"}
 
 // A tree holds the modules that come with a kernel.
 type tree struct {

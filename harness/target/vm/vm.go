@@ -8,12 +8,14 @@ package vm
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +32,7 @@ type Options struct {
 	Run run.Options // with a TimeoutScale of 0 for what the machine needs
 
 	Kernel  string   // the image
+	Named   string   // what reports call it; "" for the name of the image
 	Modules string   // folder or Debian package with the kernel's modules; "" for none
 	Module  []string // FILE.ko[,param=value]..., folders with sources, or names of modules in Modules, to be loaded in order
 	Headers string   // the kernel's headers, which folders with sources are built against
@@ -86,7 +89,7 @@ func Run(ctx context.Context, o Options) (report.Results, error) {
 		return report.Results{}, err
 	}
 	o.limits(accel)
-	o.Run.Target = report.Target{Kind: "vm", Detail: fmt.Sprintf("%s (%s)", o.Kernel, accel)}
+	o.Run.Target = report.Target{Kind: "vm", Detail: fmt.Sprintf("%s (%s)", cmp.Or(o.Named, filepath.Base(o.Kernel)), accel)}
 	initrd, err := initramfs(part{Line: secondPort, Order: o.Run}, modules)
 	if err != nil {
 		return report.Results{}, err
