@@ -46,8 +46,8 @@ func Build(ctx context.Context, source, headers, work string, settings ...string
 		return "", fmt.Errorf("make %s: %w\n%s", strings.Join(arguments, " "), err, lastLines(out, 20))
 	}
 	for _, line := range strings.Split(string(out), "\n") {
-		if strings.Contains(line, ": warning: ") {
-			return "", fmt.Errorf("make %s: a warning is an error here:\n%s", strings.Join(arguments, " "), lastLines(out, 20))
+		if strings.Contains(line, ": warning: ") || strings.Contains(line, ": error: ") { // of sparse, too
+			return "", fmt.Errorf("make %s: warnings are errors here:\n%s", strings.Join(arguments, " "), lastLines(out, 20))
 		}
 	}
 	built, err := filepath.Glob(filepath.Join(work, "*.ko"))
@@ -95,7 +95,15 @@ func prepare(headers string) (string, error) {
 		return "", err
 	}
 	if _, err := os.Stat(filepath.Join(headers, "Module.symvers")); err == nil {
-		return headers, nil
+		root, unpacked := strings.CutSuffix(filepath.Dir(headers), "/usr/src")
+		if !unpacked || root == "" {
+			return headers, nil
+		}
+		build := headers
+		if err := relocate(build, root); err != nil {
+			return "", fmt.Errorf("%s: %w", build, err)
+		}
+		return build, provideTools(root)
 	}
 	found, _ := filepath.Glob(filepath.Join(headers, "usr/src/linux-headers-*/Module.symvers"))
 	if len(found) != 1 {

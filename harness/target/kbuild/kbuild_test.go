@@ -25,8 +25,8 @@ func TestUnpackedHeadersAreMended(t *testing.T) {
 	write(t, filepath.Join(build, "Makefile"), "KBUILD_OUTPUT=/usr/src/linux-headers-7.3.4-cloud-amd64\ninclude /usr/src/linux-headers-7.3.4-common/Makefile\n", 0o644)
 	fixdep := filepath.Join(root, "usr/lib/linux-kbuild-7.3.4/scripts/basic/fixdep")
 	write(t, fixdep, "#!/bin/sh\necho usage >&2\nexit 1\n", 0o755)
-	for range 2 {
-		got, err := prepare(root)
+	for _, headers := range []string{root, root, build} {
+		got, err := prepare(headers)
 		if err != nil || got != build {
 			t.Fatalf("the build folder is %s, %v", got, err)
 		}
