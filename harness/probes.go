@@ -55,6 +55,10 @@ var probes = map[string]func() bool{
 		a := actor.New(actor.Namespaces(unix.CLONE_NEWNS))
 		return a.Mount("none", actor.TempDir(), "tmpfs", 0, "usrquota").Errno() != unix.EINVAL
 	},
+	// Without it there are no such calls. IPC_INFO needs no queue.
+	"CONFIG_SYSVIPC": func() bool {
+		return actor.New().MsgInfo(actor.IPC_INFO).Errno() != unix.ENOSYS
+	},
 	// mq_overview(7): without it there is no mq_open, and none of the other calls.
 	"CONFIG_POSIX_MQUEUE": func() bool {
 		return actor.New().Raw(unix.SYS_MQ_UNLINK, "").Errno() != unix.ENOSYS

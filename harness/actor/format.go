@@ -68,9 +68,9 @@ func (c *Call) argText(i int, kind string) string {
 			return "AT_FDCWD"
 		}
 		return itoa(int64(int32(v)))
-	case "int", "pid":
+	case "int", "pid", "ipcid":
 		return itoa(int64(int32(v)))
-	case "size", "off":
+	case "size", "off", "mtype":
 		return itoa(int64(v))
 	case "uint":
 		return strconv.FormatUint(v, 10)
@@ -125,6 +125,10 @@ func (s flagSet) text(v uint64) string {
 			names = append(names, f.name)
 			v &^= f.bit
 		}
+	}
+	if permissions := v & s.octal; permissions != 0 {
+		names = append(names, fmt.Sprintf("%#o", permissions))
+		v &^= permissions
 	}
 	if v != 0 {
 		names = append(names, fmt.Sprintf("%#x", v))

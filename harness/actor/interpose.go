@@ -501,3 +501,22 @@ func timersUsed() bool {
 	}
 	return false
 }
+
+// SameIPC returns the spec's actors that can make a call now and are in the same IPC namespace as this
+// one, itself first.
+func (a *Actor) SameIPC() []*Actor {
+	namespace := func(o *Actor) string {
+		name, _ := os.Readlink(o.procFile("ns/ipc"))
+		return name
+	}
+	own := namespace(a)
+	var found []*Actor
+	for _, o := range append([]*Actor{a}, troupe.actors...) {
+		if o != a || len(found) == 0 {
+			if !o.ended && !o.gone() && o.Pending() == nil && namespace(o) == own && own != "" {
+				found = append(found, o)
+			}
+		}
+	}
+	return found
+}

@@ -165,14 +165,18 @@ var signatures = map[uintptr]signature{
 	unix.SYS_MQ_TIMEDSEND:    sig("mq_timedsend", "fd", "in", "size", "int", "ptr"),
 	unix.SYS_MQ_TIMEDRECEIVE: sig("mq_timedreceive", "fd", "out", "size", "ptr", "ptr"),
 	unix.SYS_FUTEX:           sig("futex", "ptr", "int", "int", "ptr", "ptr", "int"),
-	unix.SYS_MSGGET:          sig("msgget", "int", "hex"),
-	unix.SYS_MSGSND:          sig("msgsnd", "int", "ptr", "size", "hex"),
-	unix.SYS_MSGRCV:          sig("msgrcv", "int", "ptr", "size", "int", "hex"),
-	unix.SYS_MSGCTL:          sig("msgctl", "int", "int", "ptr"),
-	unix.SYS_SEMGET:          sig("semget", "int", "int", "hex"),
-	unix.SYS_SEMOP:           sig("semop", "int", "ptr", "int"),
-	unix.SYS_SEMTIMEDOP:      sig("semtimedop", "int", "ptr", "int", "ptr"),
-	unix.SYS_SEMCTL:          sig("semctl", "int", "int", "int", "ptr"),
+	unix.SYS_MSGGET:          sig("msgget", "key", "ipcget"),
+	unix.SYS_MSGSND:          sig("msgsnd", "ipcid", "ptr", "size", "msgflg"),
+	unix.SYS_MSGRCV:          sig("msgrcv", "ipcid", "ptr", "size", "mtype", "msgflg"),
+	unix.SYS_MSGCTL:          sig("msgctl", "ipcid", "msgctl", "ptr"),
+	unix.SYS_SEMGET:          sig("semget", "key", "int", "ipcget"),
+	unix.SYS_SEMOP:           sig("semop", "ipcid", "ptr", "int"),
+	unix.SYS_SEMTIMEDOP:      sig("semtimedop", "ipcid", "ptr", "int", "ptr"),
+	unix.SYS_SEMCTL:          sig("semctl", "ipcid", "int", "semctl", "ptr"),
+	unix.SYS_SHMGET:          sig("shmget", "key", "size", "shmget"),
+	unix.SYS_SHMAT:           sig("shmat", "ipcid", "ptr", "shmat"),
+	unix.SYS_SHMDT:           sig("shmdt", "ptr"),
+	unix.SYS_SHMCTL:          sig("shmctl", "ipcid", "shmctl", "ptr"),
 	unix.SYS_NANOSLEEP:       sig("nanosleep", "ptr", "ptr"),
 	unix.SYS_IO_SETUP:        sig("io_setup", "int", "ptr"),
 	unix.SYS_IO_GETEVENTS:    sig("io_getevents", "hex", "int", "int", "ptr", "ptr"),
@@ -193,6 +197,7 @@ func callName(nr uintptr) string {
 // A flag set: single bits, and values of a field under a mask.
 type flagSet struct {
 	mask   uint64 // the bits that are one value rather than flags
+	octal  uint64 // the bits that are permissions
 	values map[uint64]string
 	bits   []flag
 }
@@ -292,6 +297,30 @@ var flagSets = map[string]flagSet{
 	"pidfd": {bits: []flag{{unix.PIDFD_NONBLOCK, "PIDFD_NONBLOCK"}, {unix.PIDFD_THREAD, "PIDFD_THREAD"}}},
 	"pidfdsignal": {bits: []flag{
 		{unix.PIDFD_SIGNAL_THREAD, "PIDFD_SIGNAL_THREAD"}, {unix.PIDFD_SIGNAL_THREAD_GROUP, "PIDFD_SIGNAL_THREAD_GROUP"}, {unix.PIDFD_SIGNAL_PROCESS_GROUP, "PIDFD_SIGNAL_PROCESS_GROUP"},
+	}},
+	"key":    {mask: ^uint64(0), values: map[uint64]string{IPC_PRIVATE: "IPC_PRIVATE"}},
+	"ipcget": {octal: 0o777, bits: []flag{{IPC_CREAT, "IPC_CREAT"}, {IPC_EXCL, "IPC_EXCL"}}},
+	"shmget": {octal: 0o777, bits: []flag{
+		{IPC_CREAT, "IPC_CREAT"}, {IPC_EXCL, "IPC_EXCL"}, {SHM_HUGETLB, "SHM_HUGETLB"}, {SHM_NORESERVE, "SHM_NORESERVE"},
+	}},
+	"msgflg": {bits: []flag{
+		{IPC_NOWAIT, "IPC_NOWAIT"}, {MSG_NOERROR, "MSG_NOERROR"}, {MSG_EXCEPT, "MSG_EXCEPT"}, {MSG_COPY, "MSG_COPY"},
+	}},
+	"shmat": {bits: []flag{
+		{SHM_RDONLY, "SHM_RDONLY"}, {SHM_RND, "SHM_RND"}, {SHM_REMAP, "SHM_REMAP"}, {SHM_EXEC, "SHM_EXEC"},
+	}},
+	"msgctl": {mask: ^uint64(0), values: map[uint64]string{
+		IPC_RMID: "IPC_RMID", IPC_SET: "IPC_SET", IPC_STAT: "IPC_STAT", IPC_INFO: "IPC_INFO",
+		MSG_STAT: "MSG_STAT", MSG_INFO: "MSG_INFO", MSG_STAT_ANY: "MSG_STAT_ANY",
+	}},
+	"semctl": {mask: ^uint64(0), values: map[uint64]string{
+		IPC_RMID: "IPC_RMID", IPC_SET: "IPC_SET", IPC_STAT: "IPC_STAT", IPC_INFO: "IPC_INFO",
+		GETPID: "GETPID", GETVAL: "GETVAL", GETALL: "GETALL", GETNCNT: "GETNCNT", GETZCNT: "GETZCNT", SETVAL: "SETVAL", SETALL: "SETALL",
+		SEM_STAT: "SEM_STAT", SEM_INFO: "SEM_INFO", SEM_STAT_ANY: "SEM_STAT_ANY",
+	}},
+	"shmctl": {mask: ^uint64(0), values: map[uint64]string{
+		IPC_RMID: "IPC_RMID", IPC_SET: "IPC_SET", IPC_STAT: "IPC_STAT", IPC_INFO: "IPC_INFO",
+		SHM_LOCK: "SHM_LOCK", SHM_UNLOCK: "SHM_UNLOCK", SHM_STAT: "SHM_STAT", SHM_INFO: "SHM_INFO", SHM_STAT_ANY: "SHM_STAT_ANY",
 	}},
 	"clone": {
 		mask:   0xff,

@@ -51,6 +51,8 @@ func layouts(c *call) []layout {
 		if c.args[0] == unix.PR_GET_PDEATHSIG || c.args[0] == unix.PR_GET_CHILD_SUBREAPER {
 			return one(1, field{name: "the setting", size: 4})
 		}
+	case "msgctl", "semctl", "shmctl":
+		return ipcLayouts(c)
 	case "ioctl":
 		if c.args[1] == unix.TIOCINQ {
 			return one(2, field{name: "the count", size: 4})

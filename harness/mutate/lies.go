@@ -68,6 +68,7 @@ func newPlan(r *recording, subjects []string, seed int64, most int) *plan {
 				b.tell(c)
 			}
 			b.exchanges(r.byName[name])
+			b.exchangedMessages(r.byName[name])
 		}
 	}
 	p.events(r, subjects)
@@ -155,6 +156,9 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 	case kind == Flag && waits[c.name] && (c.failed() || !strings.HasSuffix(words, "WNOWAIT")):
 		m.liar = unlessToldSame(c, m.liar)
 	case kind == Argument && telling(c) || kind == Flag && onlyLooks(c):
+		m.liar = unlessSame(c, m.liar)
+	case kind == Flag && strings.HasSuffix(words, "IPC_NOWAIT"), kind == Flag && c.name == "msgrcv",
+		kind == Flag && strings.HasSuffix(words, "IPC_CREAT"), kind == Flag && strings.HasSuffix(words, "IPC_EXCL"):
 		m.liar = unlessSame(c, m.liar)
 	case kind == Flag && c.failed():
 		m.liar = unlessFailed(c, m.liar)
@@ -392,7 +396,7 @@ func (b *builder) twice(c *call) {
 		l.lie = &actor.Lie{Twice: true, Before: func(live *actor.Call) {
 			unmoved = does && at.target >= 0 && live.Actor().Unmoved(int(int32(live.Args()[at.target])), unix.Signal(live.Args()[at.sig]))
 		}, Second: func(result int64) {
-			does := does || c.name == "waitid" // what fails has done nothing
+			does := does || c.name == "waitid" || sysv[c.name] // what fails has done nothing
 			l.told = !unmoved && (result > 0 || result == -int64(unix.EPIPE) || !takes && (!does || result == 0))
 		}}
 		return l
@@ -488,6 +492,10 @@ func (b *builder) arguments(c *call) {
 				b.plan.exclude(ruleNotReached, 1)
 				continue
 			}
+			if c.name == "msgrcv" && c.out != nil && c.out.Result >= 0 && uint64(c.out.Result) < v {
+				b.plan.exclude(ruleNotReached, 1)
+				continue
+			}
 			b.add(c, Argument, fmt.Sprintf("was made with size %d instead of %d", v-1, v), with(i, v-1))
 		case "off":
 			if c.name == "lseek" || i == 3 {
@@ -503,6 +511,7 @@ func (b *builder) arguments(c *call) {
 		}
 	}
 	b.signalArguments(c)
+	b.ipcArguments(c)
 	switch c.name {
 	case "fcntl":
 		switch c.args[1] {
@@ -687,6 +696,8 @@ func (b *builder) data(c *call) {
 		b.bytes(c)
 	case c.name == "select", c.name == "pselect6":
 		b.sets(c)
+	case c.name == "msgrcv":
+		b.message(c)
 	}
 	for _, l := range layouts(c) {
 		region := slices.Index(c.regions, l.arg)
@@ -862,6 +873,7 @@ func (b *builder) effects(c *call) {
 		}
 	}
 	signalEffects(c, put)
+	ipcEffects(c, put)
 	add := func(i int) {
 		put("a byte was written", func(live *actor.Call) bool { return live.Actor().Add(int(int32(c.args[i]))) })
 	}

@@ -125,6 +125,10 @@ var rules = []Rule{
 		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool { return c.name == "timer_create" && !c.failed() },
 	},
 	{
+		Name: "untold-object", Why: "the second call makes an object of which nobody was told",
+		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool { return c.creates() && c.args[0] == actor.IPC_PRIVATE },
+	},
+	{
 		Name: "repeated", Why: "a call that is repeated until it fails can be made once more without a difference",
 		kinds: []Kind{Twice, Argument, Data, Field}, applies: func(_ *recording, c *call) bool { return c.repeated },
 	},
@@ -266,6 +270,9 @@ func onlyLooks(c *call) bool {
 	if c.blocked() {
 		return false
 	}
+	if looksAtIPC(c) {
+		return true
+	}
 	switch c.name {
 	case "prctl":
 		return c.args[0] == unix.PR_GET_PDEATHSIG || c.args[0] == unix.PR_GET_CHILD_SUBREAPER
@@ -301,6 +308,9 @@ func onlyLooks(c *call) bool {
 var lookingArgument = map[string]int{"rt_sigprocmask": 1, "rt_sigaction": 1, "sigaltstack": 0}
 
 func idempotent(c *call) bool {
+	if setsIPC(c) {
+		return true
+	}
 	switch c.name {
 	case "prctl":
 		return harmlessOption(c)
@@ -393,6 +403,10 @@ var flagTable = map[string][]flag{
 	"epollcreate": {{unix.EPOLL_CLOEXEC, "EPOLL_CLOEXEC"}},
 	"timerfd":     {{unix.TFD_NONBLOCK, "TFD_NONBLOCK"}, {unix.TFD_CLOEXEC, "TFD_CLOEXEC"}},
 	"tfdtimer":    {{unix.TFD_TIMER_ABSTIME, "TFD_TIMER_ABSTIME"}, {unix.TFD_TIMER_CANCEL_ON_SET, "TFD_TIMER_CANCEL_ON_SET"}},
+	"ipcget":      {{actor.IPC_CREAT, "IPC_CREAT"}, {actor.IPC_EXCL, "IPC_EXCL"}},
+	"shmget":      {{actor.IPC_CREAT, "IPC_CREAT"}, {actor.IPC_EXCL, "IPC_EXCL"}, {actor.SHM_HUGETLB, "SHM_HUGETLB"}},
+	"msgflg":      {{actor.IPC_NOWAIT, "IPC_NOWAIT"}, {actor.MSG_NOERROR, "MSG_NOERROR"}, {actor.MSG_EXCEPT, "MSG_EXCEPT"}, {actor.MSG_COPY, "MSG_COPY"}},
+	"shmat":       {{actor.SHM_RDONLY, "SHM_RDONLY"}, {actor.SHM_RND, "SHM_RND"}, {actor.SHM_REMAP, "SHM_REMAP"}, {actor.SHM_EXEC, "SHM_EXEC"}},
 	"eventfd":     {{1, "EFD_SEMAPHORE"}, {unix.O_NONBLOCK, "EFD_NONBLOCK"}, {unix.O_CLOEXEC, "EFD_CLOEXEC"}},
 }
 
@@ -417,7 +431,8 @@ var errnoNeighbours = map[unix.Errno][]unix.Errno{
 	unix.ESPIPE: {unix.EINVAL, unix.ENXIO}, unix.EMFILE: {unix.ENFILE, unix.ENOMEM}, unix.ENFILE: {unix.EMFILE, unix.ENOMEM},
 	unix.ENOENT: {unix.ENOTDIR, unix.EACCES}, unix.EEXIST: {unix.EACCES, unix.EINVAL}, unix.ENXIO: {unix.ENODEV, unix.EAGAIN},
 	unix.EBUSY: {unix.EAGAIN, unix.EPERM}, unix.EISDIR: {unix.EINVAL, unix.EACCES}, unix.EFBIG: {unix.ENOSPC, unix.EINVAL},
-	unix.EOPNOTSUPP: {unix.EINVAL, unix.ENOSYS},
+	unix.EOPNOTSUPP: {unix.EINVAL, unix.ENOSYS}, unix.ENOMSG: {unix.EAGAIN, unix.EINVAL}, unix.EIDRM: {unix.EINVAL, unix.EINTR},
+	unix.ENOSPC: {unix.ENOMEM, unix.EINVAL},
 }
 
 // aliases are other calls of the kernel by which a subject may be checked, where a spec does not
