@@ -53,7 +53,7 @@ func Play() int {
 		}
 		return code
 	}
-	os.Unsetenv(Env)
+	_ = os.Unsetenv(Env)
 	return Inside(os.Stdin, os.Stdout)
 }
 

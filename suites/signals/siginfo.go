@@ -220,6 +220,7 @@ var _ = Describe("The siginfo of a timer's signal", func() {
 		Expect(info.Code()).To(Equal(actor.SI_TIMER))
 		Expect(a).To(Catch(usr1))
 		Must(a.TimerDelete(create.Int()))
+		a.Park(usr1, false) // one more may be pending, and it is open what becomes of that
 		a.ReturnFromHandler()
 		Expect(unblock).To(Return(0))
 	})
