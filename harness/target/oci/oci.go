@@ -34,8 +34,10 @@ type Runtime struct {
 	name, version string
 }
 
+// startLimit is from the start of the runtime to the first spec. Tests shorten it.
+var startLimit = 60 * time.Second
+
 const (
-	startLimit  = 60 * time.Second  // from the start of the runtime to the first spec
 	silence     = 180 * time.Second // between two lines of the journal; workers have shorter limits
 	lookLimit   = 10 * time.Second  // for the runtime to tell its version
 	removeLimit = 30 * time.Second  // for it to kill and remove the container
