@@ -332,8 +332,8 @@ var _ = Describe("An interval timer", func() {
 	Clause("itimer.reset-to-interval", func() {
 		a := waiterFor(unix.SIGALRM)
 
-		Must(a.Setitimer(unix.ITIMER_REAL, actor.Itimer{Value: millisecond, Interval: 1000 * second}))
 		start := monotonic(a)
+		Must(a.Setitimer(unix.ITIMER_REAL, actor.Itimer{Value: millisecond, Interval: 1000 * second}))
 		Expect(a.Sigtimedwait(setOf(unix.SIGALRM), noTimeout)).To(Accept(unix.SIGALRM))
 		left := itimerLeft(a, unix.ITIMER_REAL)
 		Expect(left.Interval).To(Equal(1000 * second))
