@@ -105,5 +105,10 @@ func (c Caller) Select(nfds int, read, write, except *FDSet, timeout int) *Call 
 		binary.NativeEndian.PutUint64(b[8:], uint64(timeout%1000*1000))
 		tv = b
 	}
-	return c.selectCall(unix.SYS_SELECT, []*FDSet{read, write, except}, nfds, nil, nil, nil, tv)
+	return c.SelectFor(nfds, read, write, except, tv)
+}
+
+// SelectFor is select(2) with a struct timeval (bytes, a Mem, or nil).
+func (c Caller) SelectFor(nfds int, read, write, except *FDSet, timeout any) *Call {
+	return c.selectCall(unix.SYS_SELECT, []*FDSet{read, write, except}, nfds, nil, nil, nil, timeout)
 }

@@ -35,6 +35,24 @@ func (a *Actor) Sockets(kind int) (here, there int) {
 	return pair.FDs()
 }
 
+// TCP makes a pair of TCP sockets that are connected over the loopback interface.
+func (a *Actor) TCP() (here, there int) {
+	address := a.Alloc(16) // struct sockaddr_in
+	address.PutUint16(0, unix.AF_INET)
+	copy(address.Sub(4, 4).Bytes(), []byte{127, 0, 0, 1})
+	size := a.Alloc(4)
+	size.PutUint32(0, 16)
+	listener := must(a.Socket(unix.AF_INET, unix.SOCK_STREAM, 0))
+	must(a.Raw(unix.SYS_BIND, listener, address, 16))
+	must(a.Raw(unix.SYS_LISTEN, listener, 1))
+	must(a.Raw(unix.SYS_GETSOCKNAME, listener, address, size))
+	here = must(a.Socket(unix.AF_INET, unix.SOCK_STREAM, 0))
+	must(a.Raw(unix.SYS_CONNECT, here, address, 16))
+	there = must(a.Raw(unix.SYS_ACCEPT4, listener, nil, nil, 0))
+	must(a.Close(listener))
+	return here, there
+}
+
 // Terminal makes a pseudoterminal, which becomes nobody's controlling terminal. The flags are for the
 // slave.
 func (a *Actor) Terminal(flags int) (master, slave int) {
