@@ -42,6 +42,9 @@ its kernel panics or hangs. Nothing is installed, and nothing is left behind.`,
 				if o.Modules == "" {
 					o.Modules = k.Path(k.Modules)
 				}
+				if o.Headers == "" && k.Headers != "" {
+					o.Headers = k.Path(k.Headers)
+				}
 			}
 			if o.Console == "" && s.results != "" {
 				o.Console = strings.TrimSuffix(s.results, ".json") + ".console"

@@ -316,6 +316,9 @@ func (f *follower) take(text []byte) bool {
 // keep keeps a line of the journal.
 func (f *follower) keep(l report.Line) {
 	f.lines = append(f.lines, l)
+	if f.options.Tell != nil {
+		f.options.Tell(l)
+	}
 	switch l.Event {
 	case report.StartEvent:
 		f.running = append(f.running, l)

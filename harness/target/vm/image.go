@@ -38,7 +38,7 @@ func inspect(path string) (image, error) {
 	}
 	head := make([]byte, 64<<10)
 	n, err := io.ReadFull(file, head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return i, refuse("%v", err)
 	}
 	head = head[:n]

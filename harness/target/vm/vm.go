@@ -50,7 +50,8 @@ type Options struct {
 	// that; 0 for what the machine needs.
 	Boot, Quiet time.Duration
 
-	image image
+	image   image
+	started func(*os.Process) // is told of QEMU's process, by tests
 }
 
 // Limits, without and with KVM.
@@ -217,6 +218,9 @@ func (o Options) boot(ctx context.Context, accel, machine string, initrd *os.Fil
 	if err != nil {
 		return nil, err
 	}
+	if o.started != nil {
+		o.started(v.cmd.Process)
+	}
 	told, tell := io.Pipe()
 	g := &guest{vm: v, memory: o.Memory, boot: limit, quiet: o.Quiet, told: told, hello: make(chan struct{})}
 	g.watchdog = time.AfterFunc(limit, g.giveUp)
@@ -321,6 +325,10 @@ func (g *guest) follow(ctx context.Context, o Options, plan run.Plan) (report.Re
 	case end.Error != "":
 		err = errors.New(end.Error)
 	case end.Over:
+		// A worker may have been killed, and the run gone on.
+		if _, memory := g.console.complaints(); memory != "" {
+			err = fmt.Errorf("the guest ran out of memory (%s): give it more with --memory, which is %s", memory, g.memory)
+		}
 	case ctx.Err() != nil && !end.Stubborn:
 	case end.Silent:
 		err = fmt.Errorf("the run in the guest said nothing more for %v and was ended", patience)
