@@ -55,6 +55,11 @@ var probes = map[string]func() bool{
 		a := actor.New(actor.Namespaces(unix.CLONE_NEWNS))
 		return a.Mount("none", actor.TempDir(), "tmpfs", 0, "usrquota").Errno() != unix.EINVAL
 	},
+	// memfd_create(2): without huge pages there is no such kind of memory. What else may be wrong (no huge
+	// page to be had) says that there is.
+	"CONFIG_HUGETLBFS": func() bool {
+		return actor.New().MemfdCreate("huge", unix.MFD_HUGETLB).Errno() != unix.ENOSYS
+	},
 	// Without it there are no such calls. IPC_INFO needs no queue.
 	"CONFIG_SYSVIPC": func() bool {
 		return actor.New().MsgInfo(actor.IPC_INFO).Errno() != unix.ENOSYS

@@ -1,0 +1,125 @@
+package sysv
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	. "github.com/ipcspec/ipcspec/harness"
+	"github.com/ipcspec/ipcspec/harness/actor"
+)
+
+// What the specs about shared memory have in common. Each runs in an IPC namespace of its own, so that
+// the key can be fixed and all segments end with the spec.
+
+const (
+	shmKey  = 0x73686d31
+	private = actor.IPC_PRIVATE
+	creat   = actor.IPC_CREAT
+	excl    = actor.IPC_EXCL
+)
+
+// shmPage is the page size, of which SHMLBA is a multiple: on amd64 and arm64 it is the same.
+var shmPage = os.Getpagesize()
+
+// newSegment makes a segment without a key that its owner may read and write.
+func newSegment(a *actor.Actor, size int) int {
+	return Must(a.Shmget(private, size, 0o600))
+}
+
+// attach attaches a segment where the kernel likes.
+func attach(a *actor.Actor, id, flags int) actor.Mem {
+	return actor.Mem{Addr: uint64(Must(a.Shmat(id, nil, flags)))}
+}
+
+// hole returns an address behind which an actor has this number of pages free.
+func hole(a *actor.Actor, pages int) actor.Mem {
+	at := Must(a.Mmap(0, pages*shmPage, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, -1, 0))
+	Must(a.Munmap(uint64(at), pages*shmPage))
+	return actor.Mem{Addr: uint64(at)}
+}
+
+// segment looks at a segment by IPC_STAT.
+func segment(a *actor.Actor, id int) actor.ShmidDS {
+	GinkgoHelper()
+	stat := a.ShmStat(id, actor.IPC_STAT)
+	Expect(stat).To(Return(0))
+	return stat.ShmidDS()
+}
+
+// expectSegments checks that a namespace has this number of segments.
+func expectSegments(a *actor.Actor, n int) {
+	GinkgoHelper()
+	usage := a.ShmUsage()
+	Expect(usage).To(ReturnSuccess())
+	Expect(usage.ShmInfo().UsedIDs).To(Equal(n))
+}
+
+// expectGone checks that nothing is left of a segment: not by its id, and not in the count.
+func expectGone(a *actor.Actor, id, others int) {
+	GinkgoHelper()
+	Expect(a.ShmStat(id, actor.IPC_STAT)).To(FailWith(unix.EIDRM, unix.EINVAL))
+	expectSegments(a, others)
+}
+
+// expectHolds checks what an actor finds at an address.
+func expectHolds(a *actor.Actor, at actor.Mem, content string) {
+	GinkgoHelper()
+	Expect(string(a.Load(at, len(content)).Data())).To(Equal(content))
+}
+
+// put has an actor store text at an address.
+func put(a *actor.Actor, at actor.Mem, text string) {
+	Must(a.Store(at, []byte(text)))
+}
+
+// zeros is n bytes of nothing.
+func zeros(n int) string { return strings.Repeat("\x00", n) }
+
+// faults has an actor return EFAULT from a Load or a Store that faults, rather than die.
+func faults(a *actor.Actor) {
+	a.Handle(unix.SIGSEGV, 0)
+	a.Handle(unix.SIGBUS, 0)
+}
+
+// kernelSecond is the time in seconds as the kernel stamps it, which is that of the clock's last tick.
+func kernelSecond(a *actor.Actor) int64 {
+	return a.ClockGettime(unix.CLOCK_REALTIME_COARSE).Nanoseconds() / 1e9
+}
+
+// powerless returns a child of an actor's without any capability, and otherwise the same.
+func powerless(a *actor.Actor) *actor.Actor {
+	child := a.Fork()
+	child.DropCapabilities(^uint64(0))
+	return child
+}
+
+// stranger returns a child of an actor's that is another user and in another group.
+func stranger(a *actor.Actor) *actor.Actor {
+	child := a.Fork()
+	child.BecomeUser(FreshUser())
+	return child
+}
+
+// member returns a child of an actor's with a user id and a group id, no capabilities and the given
+// supplementary groups.
+func member(a *actor.Actor, uid, gid int, groups ...uint32) *actor.Actor {
+	child := a.Fork()
+	list := child.Alloc(4 * max(len(groups), 1))
+	for i, group := range groups {
+		list.PutUint32(4*i, group)
+	}
+	Must(child.Raw(unix.SYS_SETGROUPS, len(groups), list))
+	Must(child.Setresgid(gid, gid, gid))
+	Must(child.Setresuid(uid, uid, uid))
+	return child
+}
+
+// setShm writes one of the limits of the actor's own IPC namespace.
+func setShm(a *actor.Actor, name string, value int) {
+	a.WriteFile("/proc/sys/kernel/"+name, fmt.Sprint(value))
+}

@@ -1,0 +1,729 @@
+package sysv
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	. "github.com/ipcspec/ipcspec/harness"
+	"github.com/ipcspec/ipcspec/harness/actor"
+)
+
+var _ = Describe("IPC_STAT of a segment", func() {
+	Clause("shmctl.stat", func() {
+		a := actor.New()
+		b := a.Fork()
+		uid, gid := uint32(Must(a.Raw(unix.SYS_GETEUID))), uint32(Must(a.Raw(unix.SYS_GETEGID)))
+		id := Must(a.Shmget(shmKey, 12345, creat|0o640))
+		attach(a, id, 0)
+		Must(b.Shmdt(attach(b, id, 0)))
+		stat := b.ShmStat(id, actor.IPC_STAT)
+		Expect(stat).To(Return(0))
+		ds := stat.ShmidDS()
+		Expect([]int64{ds.Atime, ds.Dtime, ds.Ctime}).NotTo(ContainElement(int64(0)))
+		ds.Atime, ds.Dtime, ds.Ctime = 0, 0, 0
+		ds.Perm.Seq = 0
+		Expect(ds).To(Equal(actor.ShmidDS{
+			Perm:  actor.IPCPerm{Key: shmKey, UID: uid, GID: gid, CUID: uid, CGID: gid, Mode: 0o640},
+			Segsz: 12345, Cpid: Must(a.Getpid()), Lpid: Must(b.Getpid()), Nattch: 1,
+		}))
+	})
+
+	Clause("shmctl.stat-changes-nothing", func() {
+		a := actor.New()
+		id := newSegment(a, shmPage)
+		attach(a, id, 0)
+		first := segment(a, id)
+		Expect(segment(a.Fork(), id).Lpid).To(Equal(first.Lpid))
+		Expect(segment(a, newSegment(a, 2*shmPage)).Segsz).To(BeEquivalentTo(2 * shmPage))
+		second := segment(a, id)
+		Expect(second.Ctime).To(Equal(first.Ctime))
+		Expect(second.Perm).To(Equal(first.Perm))
+	})
+
+	Clause("shmctl.stat-fault", func() {
+		a := actor.New()
+		id := newSegment(a, shmPage)
+		before := segment(a, id)
+		for _, nowhere := range []actor.Mem{actor.Null, a.Unmapped(), a.PageEnd(16), a.ReadOnly(make([]byte, 112))} {
+			Expect(a.Shmctl(id, actor.IPC_STAT, nowhere)).To(FailWith(unix.EFAULT))
+		}
+		Expect(segment(a, id)).To(Equal(before))
+	})
+
+	Clause("shmctl.nattch-counts-attachments", func() {
+		a := actor.New()
+		b := a.Fork()
+		id := newSegment(a, shmPage)
+		attach(a, id, 0)
+		attach(a, id, 0)
+		Expect(segment(b, id).Nattch).To(BeEquivalentTo(2))
+		Must(b.Shmdt(attach(b, id, 0)))
+		Expect(segment(b, id).Nattch).To(BeEquivalentTo(2))
+	})
+})
+
+var _ = Describe("IPC_SET of a segment", func() {
+	Clause("shmctl.set", func() {
+		a := actor.New()
+		id := Must(a.Shmget(shmKey, shmPage, creat|0o600))
+		before := segment(a, id)
+		wanted := before
+		for _, mode := range []uint32{0o666, 0, 0o124, 0o777, 0o600} {
+			wanted.Perm.Mode = mode
+			Expect(a.ShmSet(id, wanted)).To(Return(0))
+			Expect(segment(a, id).Perm).To(Equal(wanted.Perm))
+		}
+	})
+
+	Clause("shmctl.set-owner", func() {
+		a := actor.New()
+		id := Must(a.Shmget(shmKey, shmPage, creat|0o600))
+		wanted := segment(a, id)
+		wanted.Perm.UID, wanted.Perm.GID = uint32(FreshUser()), uint32(FreshUser())
+		Expect(a.ShmSet(id, wanted)).To(Return(0))
+		Expect(segment(a, id).Perm).To(Equal(wanted.Perm))
+	})
+
+	Clause("shmctl.set-nothing-else", func() {
+		a := actor.New()
+		id := Must(a.Shmget(shmKey, shmPage, creat|0o600))
+		attach(a, id, 0)
+		before := segment(a, id)
+		wanted := before
+		wanted.Perm.Key, wanted.Perm.CUID, wanted.Perm.CGID, wanted.Perm.Seq = shmKey+1, before.Perm.CUID+7, before.Perm.CGID+8, before.Perm.Seq+9
+		wanted.Perm.Mode, wanted.Segsz = 0o640, 1<<20
+		Expect(a.ShmSet(id, wanted)).To(Return(0))
+		after := segment(a, id)
+		after.Ctime, before.Ctime = 0, 0
+		before.Perm.Mode = 0o640
+		Expect(after).To(Equal(before))
+		Expect(a.Shmget(shmKey, shmPage, 0)).To(Return(id))
+		Expect(a.Shmget(shmKey+1, 0, 0)).To(FailWith(unix.ENOENT))
+	})
+
+	Clause("shmctl.set-nine-bits", func() {
+		a := actor.New()
+		id := newSegment(a, shmPage)
+		at := attach(a, id, 0)
+		wanted := segment(a, id)
+		wanted.Perm.Mode = 0o7644
+		Expect(a.ShmSet(id, wanted)).To(Return(0))
+		Expect(segment(a, id).Perm.Mode).To(BeEquivalentTo(0o644))
+		// It is not marked by that.
+		Must(a.Shmdt(at))
+		Expect(segment(a, id).Perm.Mode).To(BeEquivalentTo(0o644))
+	})
+
+	Clause("shmctl.set-ctime", func() {
+		a := actor.New()
+		id := newSegment(a, shmPage)
+		wanted := segment(a, id)
+		before := kernelSecond(a)
+		Must(a.ShmSet(id, wanted))
+		after := kernelSecond(a)
+		Expect(segment(a, id).Ctime).To(And(BeNumerically(">=", before), BeNumerically("<=", after)))
+	})
+
+	Clause("shmctl.set-takes-effect", func() {
+		a := actor.New()
+		b := powerless(a)
+		id := Must(a.Shmget(shmKey, shmPage, creat|0o600))
+		ds := segment(a, id)
+		Expect(b.Shmat(id, nil, 0)).To(ReturnSuccess())
+		ds.Perm.Mode = 0o400
+		Expect(b.ShmSet(id, ds)).To(Return(0))
+		Expect(b.Shmat(id, nil, 0)).To(FailWith(unix.EACCES))
+		Expect(b.Shmget(shmKey, 0, 0o600)).To(FailWith(unix.EACCES))
+		Expect(b.Shmat(id, nil, actor.SHM_RDONLY)).To(ReturnSuccess())
+		ds.Perm.Mode = 0
+		Expect(b.ShmSet(id, ds)).To(Return(0))
+		Expect(b.ShmStat(id, actor.IPC_STAT)).To(FailWith(unix.EACCES))
+	})
+
+	Clause("shmctl.set-keeps-attachments", func() {
+		a := actor.New()
+		b := powerless(a)
+		id := newSegment(a, shmPage)
+		at := attach(b, id, 0)
+		ds := segment(a, id)
+		ds.Perm.Mode = 0
+		Must(a.ShmSet(id, ds))
+		put(b, at, "still")
+		expectHolds(a, attach(a, id, 0), "still")
+	})
+
+	Clause("shmctl.set-fault", func() {
+		a := actor.New()
+		id := newSegment(a, shmPage)
+		before := segment(a, id)
+		for _, nowhere := range []actor.Mem{actor.Null, a.Unmapped(), a.PageEnd(16), a.NoAccess()} {
+			Expect(a.Shmctl(id, actor.IPC_SET, nowhere)).To(FailWith(unix.EFAULT))
+		}
+		Expect(segment(a, id)).To(Equal(before))
+	})
+})
+
+var _ = Describe("The removal of a segment", func() {
+	Clause("shmctl.rmid", func() {
+		a := actor.New()
+		id, other := newSegment(a, shmPage), newSegment(a, 2*shmPage)
+		Expect(a.Shmctl(id, actor.IPC_RMID, nil)).To(Return(0))
+		expectGone(a, id, 1)
+		Expect(a.ShmUsage().ShmInfo().Tot).To(BeEquivalentTo(2))
+		Expect(segment(a, other).Segsz).To(BeEquivalentTo(2 * shmPage))
+	})
+
+	Clause("shmctl.rmid-ignores-buf", func() {
+		a := actor.New()
+		for _, buf := range []any{actor.Null, a.Unmapped(), 1, a.NoAccess()} {
+			id := newSegment(a, shmPage)
+			Expect(a.Shmctl(id, actor.IPC_RMID, buf)).To(Return(0))
+			expectGone(a, id, 0)
+		}
+	})
+
+	Clause("shmctl.rmid-attached", func() {
+		a := actor.New()
+		b := a.Fork()
+		id := Must(a.Shmget(shmKey, shmPage, creat|0o640))
+		one, other := attach(a, id, 0), attach(b, id, 0)
+		before := segment(a, id)
+		Expect(a.Shmctl(id, actor.IPC_RMID, nil)).To(Return(0))
+		after := segment(b, id)
+		Expect(after.Perm.Mode).To(BeEquivalentTo(actor.SHM_DEST | 0o640))
+		Expect(after.Perm.Key).To(BeEquivalentTo(private))
+		after.Perm.Mode, after.Perm.Key = before.Perm.Mode, before.Perm.Key
+		Expect(after).To(Equal(before))
+		put(a, one, "lives")
+		expectHolds(b, other, "lives")
+		expectSegments(a, 1)
+	})
+
+	Clause("shmctl.dest-only-when-marked", func() {
+		a := actor.New()
+		id := newSegment(a, shmPage)
+		at := attach(a, id, 0)
+		Expect(segment(a, id).Perm.Mode & actor.SHM_DEST).To(BeZero())
+		Must(a.Shmdt(at))
+		Expect(segment(a, id).Perm.Mode & actor.SHM_DEST).To(BeZero())
+	})
+
+	Clause("shmdt.last-destroys", func() {
+		a := actor.New()
+		b := a.Fork()
+		id := newSegment(a, shmPage)
+		one, other := attach(a, id, 0), attach(b, id, 0)
+		Must(a.Shmctl(id, actor.IPC_RMID, nil))
+		Expect(a.Shmdt(one)).To(Return(0))
+		Expect(segment(a, id).Nattch).To(BeEquivalentTo(1))
+		Expect(b.Shmdt(other)).To(Return(0))
+		expectGone(a, id, 0)
+		Expect(a.ShmUsage().ShmInfo().Tot).To(BeZero())
+	})
+
+	Clause("shmdt.unmarked-stays", func() {
+		a := actor.New()
+		id := newSegment(a, shmPage)
+		Expect(a.Shmdt(attach(a, id, 0))).To(Return(0))
+		Expect(segment(a, id).Nattch).To(BeZero())
+		expectSegments(a, 1)
+	})
+
+	for _, end := range []struct {
+		name string
+		of   func(b *actor.Actor)
+	}{{"exit", func(b *actor.Actor) { b.Exit(0) }}, {"exec", (*actor.Actor).Exec}} {
+		Clause("shmctl.destroyed-at-"+end.name, func() {
+			a := actor.New()
+			b := a.Fork()
+			id := newSegment(a, shmPage)
+			attach(b, id, 0)
+			Expect(a.Shmctl(id, actor.IPC_RMID, nil)).To(Return(0))
+			Expect(segment(a, id).Nattch).To(BeEquivalentTo(1))
+			end.of(b)
+			expectGone(a, id, 0)
+		})
+	}
+
+	Clause("shmat.marked", func() {
+		a := actor.New()
+		b := a.Fork()
+		id := newSegment(a, shmPage)
+		at := attach(a, id, 0)
+		put(a, at, "marked")
+		Must(a.Shmctl(id, actor.IPC_RMID, nil))
+		late := b.Shmat(id, nil, 0)
+		Expect(late).To(ReturnSuccess())
+		Expect(segment(a, id).Nattch).To(BeEquivalentTo(2))
+		Must(a.Shmdt(at))
+		expectHolds(b, late.At(), "marked")
+		Must(b.Shmdt(late.At()))
+		expectGone(a, id, 0)
+	})
+
+	Clause("shmat.marked-fork", func() {
+		a := actor.New()
+		b := a.Fork()
+		id := newSegment(b, shmPage)
+		at := attach(b, id, 0)
+		put(b, at, "marked")
+		Must(a.Shmctl(id, actor.IPC_RMID, nil))
+		child := b.Fork()
+		Must(b.Shmdt(at))
+		expectHolds(child, at, "marked")
+		Expect(segment(a, id).Nattch).To(BeEquivalentTo(1))
+		Must(child.Shmdt(at))
+		expectGone(a, id, 0)
+	})
+
+	Clause("shmctl.outlives-creator", func() {
+		a := actor.New()
+		b := a.Fork()
+		id := Must(b.Shmget(shmKey, shmPage, creat|0o600))
+		put(b, attach(b, id, 0), "stays")
+		b.Exit(0)
+		Expect(a.Shmget(shmKey, 0, 0)).To(Return(id))
+		Expect(segment(a, id).Nattch).To(BeZero())
+		expectHolds(a, attach(a, id, 0), "stays")
+	})
+
+	for _, cmd := range []struct {
+		name string
+		call func(a *actor.Actor, id int) *actor.Call
+	}{
+		{"stat", func(a *actor.Actor, id int) *actor.Call { return a.ShmStat(id, actor.IPC_STAT) }},
+		{"set", func(a *actor.Actor, id int) *actor.Call { return a.ShmSet(id, actor.ShmidDS{}) }},
+		{"rmid", func(a *actor.Actor, id int) *actor.Call { return a.Shmctl(id, actor.IPC_RMID, nil) }},
+		{"lock", func(a *actor.Actor, id int) *actor.Call { return a.Shmctl(id, actor.SHM_LOCK, nil) }},
+		{"unlock", func(a *actor.Actor, id int) *actor.Call { return a.Shmctl(id, actor.SHM_UNLOCK, nil) }},
+	} {
+		Clause("shmctl.removed-id-"+cmd.name, func() {
+			a := actor.New()
+			id := newSegment(a, shmPage)
+			Must(a.Shmctl(id, actor.IPC_RMID, nil))
+			Expect(cmd.call(a, id)).To(FailWith(unix.EIDRM, unix.EINVAL))
+			other := newSegment(a, shmPage)
+			before := segment(a, other)
+			Expect(cmd.call(a, id)).To(FailWith(unix.EIDRM, unix.EINVAL))
+			Expect(segment(a, other)).To(Equal(before))
+		})
+
+		Clause("shmctl.invalid-id-"+cmd.name, func() {
+			a := actor.New()
+			id := newSegment(a, shmPage)
+			before := segment(a, id)
+			for _, wrong := range []int{id + 1, id + 1<<20, -1, 1<<31 - 1} {
+				Expect(cmd.call(a, wrong)).To(FailWith(unix.EINVAL), "id %d", wrong)
+			}
+			Expect(segment(a, id)).To(Equal(before))
+		})
+	}
+
+	Clause("shmctl.ids-not-reused-at-once", func() {
+		a := actor.New()
+		gone := map[int]bool{}
+		for range 40 {
+			made := a.Shmget(private, 1, 0o600)
+			Expect(made).To(ReturnSuccess())
+			Expect(gone).NotTo(HaveKey(made.Value()))
+			gone[made.Value()] = true
+			Expect(a.Shmctl(made.Value(), actor.IPC_RMID, nil)).To(Return(0))
+		}
+	})
+
+	Clause("shmctl.slot-used-again", func() {
+		a := actor.New()
+		first := newSegment(a, 1)
+		index := Must(a.ShmUsage())
+		old := segment(a, first)
+		Must(a.Shmctl(first, actor.IPC_RMID, nil))
+		// A slot comes round again after a while: how long that is, is the kernel's affair.
+		for range 1 << 12 {
+			made := newSegment(a, 2)
+			if Must(a.ShmUsage()) != index {
+				Must(a.Shmctl(made, actor.IPC_RMID, nil))
+				continue
+			}
+			Expect(made).NotTo(Equal(first))
+			Expect(segment(a, made).Perm.Seq).NotTo(Equal(old.Perm.Seq))
+			Expect(a.ShmStat(first, actor.IPC_STAT)).To(FailWith(unix.EIDRM, unix.EINVAL))
+			return
+		}
+		Presuppose(false, "a kernel that uses a slot again within 4096 segments")
+	})
+
+	Clause("shmctl.unknown-command", func() {
+		a := actor.New()
+		id := newSegment(a, shmPage)
+		before := segment(a, id)
+		buf := a.Alloc(128)
+		for _, cmd := range []int{4, 10, 16, 100, -1, -2} {
+			Expect(a.Shmctl(id, cmd, buf)).To(FailWith(unix.EINVAL), "command %d", cmd)
+		}
+		Expect(segment(a, id)).To(Equal(before))
+		Expect(buf.Copy()).To(Equal(make([]byte, 128)))
+	})
+})
+
+var _ = Describe("Segments while shm_rmid_forced is 1", func() {
+	Clause("shmctl.rmid-forced-detach", func() {
+		a := actor.New()
+		b := a.Fork()
+		setShm(a, "shm_rmid_forced", 1)
+		id := newSegment(a, shmPage)
+		one, other := attach(a, id, 0), attach(b, id, 0)
+		Expect(b.Shmdt(other)).To(Return(0))
+		Expect(segment(a, id).Nattch).To(BeEquivalentTo(1))
+		Expect(a.Shmdt(one)).To(Return(0))
+		expectGone(a, id, 0)
+	})
+
+	Clause("shmctl.rmid-forced-exit", func() {
+		a := actor.New()
+		b := a.Fork()
+		setShm(a, "shm_rmid_forced", 1)
+		used, unused := newSegment(b, shmPage), newSegment(b, shmPage)
+		at := attach(a, used, 0)
+		mine := newSegment(a, shmPage)
+		Expect(segment(a, unused).Nattch).To(BeZero())
+		b.Exit(0)
+		expectGone(a, unused, 2)
+		Expect(segment(a, used).Nattch).To(BeEquivalentTo(1))
+		Expect(segment(a, mine).Nattch).To(BeZero())
+		Must(a.Shmdt(at))
+		expectGone(a, used, 1)
+	})
+
+	Clause("shmctl.rmid-forced-orphans", func() {
+		a := actor.New()
+		b := a.Fork()
+		orphan, used := newSegment(b, shmPage), newSegment(b, shmPage)
+		mine := newSegment(a, shmPage)
+		attach(a, used, 0)
+		b.Exit(0)
+		Expect(segment(a, orphan).Nattch).To(BeZero())
+		setShm(a, "shm_rmid_forced", 1)
+		expectGone(a, orphan, 2)
+		Expect(segment(a, used).Nattch).To(BeEquivalentTo(1))
+		Expect(segment(a, mine).Nattch).To(BeZero())
+	})
+})
+
+var _ = Describe("Information about all segments", func() {
+	Clause("shmctl.ipc-info", func() {
+		a := actor.New()
+		for _, n := range []int{shmPage, 123456} {
+			setShm(a, "shmmax", n)
+			setShm(a, "shmall", n+1)
+			setShm(a, "shmmni", n/100)
+			info := a.ShmIPCInfo()
+			Expect(info).To(ReturnSuccess())
+			limits := info.Shminfo()
+			Expect([]uint64{limits.Max, limits.Min, limits.Mni, limits.All}).To(Equal([]uint64{uint64(n), 1, uint64(n / 100), uint64(n + 1)}))
+		}
+	})
+
+	Clause("shmctl.ipc-info-own-namespace", func() {
+		a, b := actor.New(), actor.New()
+		limits := b.ShmIPCInfo().Shminfo()
+		setShm(a, "shmmni", 17)
+		info := b.ShmIPCInfo()
+		Expect(info).To(ReturnSuccess())
+		Expect(info.Shminfo()).To(Equal(limits))
+		Expect(a.ShmIPCInfo().Shminfo().Mni).To(BeEquivalentTo(17))
+	})
+
+	Clause("shmctl.shm-info", func() {
+		a := actor.New()
+		for i, size := range []int{1, shmPage + 1, 4 * shmPage} {
+			newSegment(a, size)
+			usage := a.ShmUsage()
+			Expect(usage).To(ReturnSuccess())
+			Expect(usage.ShmInfo().UsedIDs).To(Equal(i + 1))
+			Expect(usage.ShmInfo().Tot).To(BeEquivalentTo([]int{1, 3, 7}[i]))
+		}
+	})
+
+	Clause("shmctl.shm-info-resident", func() {
+		a := actor.New()
+		id := newSegment(a, 8*shmPage)
+		at := attach(a, id, 0)
+		resident := func() uint64 {
+			usage := a.ShmUsage()
+			Expect(usage).To(ReturnSuccess())
+			return usage.ShmInfo().Rss + usage.ShmInfo().Swp
+		}
+		Expect(resident()).To(BeZero())
+		put(a, at, "x")
+		put(a, at.At(5*shmPage), "x")
+		Expect(resident()).To(BeEquivalentTo(2))
+		Must(a.Shmdt(at))
+		Expect(resident()).To(BeEquivalentTo(2))
+		Must(a.Shmctl(id, actor.IPC_RMID, nil))
+		Expect(resident()).To(BeZero())
+	})
+
+	Clause("shmctl.info-highest-index", func() {
+		a := actor.New()
+		ids := []int{newSegment(a, 1), newSegment(a, 1), newSegment(a, 1)}
+		for last := len(ids) - 1; last >= 0; last-- {
+			info, usage := a.ShmIPCInfo(), a.ShmUsage()
+			Expect(info).To(ReturnSuccess())
+			Expect(usage).To(Return(info.Value()))
+			Expect(a.ShmStat(info.Value(), actor.SHM_STAT)).To(Return(ids[last]))
+			Must(a.Shmctl(ids[last], actor.IPC_RMID, nil))
+		}
+	})
+
+	for _, way := range []struct {
+		name string
+		cmd  int
+	}{{"stat", actor.SHM_STAT}, {"stat-any", actor.SHM_STAT_ANY}} {
+		Clause("shmctl.shm-"+way.name, func() {
+			a := actor.New()
+			ids := []int{Must(a.Shmget(shmKey, 1234, creat|0o640)), newSegment(a, shmPage), newSegment(a, 3)}
+			attach(a, ids[1], 0)
+			found := map[int]bool{}
+			highest := Must(a.ShmUsage())
+			for index := range highest + 1 {
+				stat := a.ShmStat(index, way.cmd)
+				if stat.Errno() == unix.EINVAL {
+					continue
+				}
+				Expect(stat.Value()).To(BeElementOf(ids))
+				Expect(found).NotTo(HaveKey(stat.Value()))
+				found[stat.Value()] = true
+				Expect(stat.ShmidDS()).To(Equal(segment(a, stat.Value())))
+			}
+			Expect(found).To(HaveLen(3))
+		})
+
+		Clause("shmctl.shm-"+way.name+"-unused-slot", func() {
+			a := actor.New()
+			Expect(a.ShmStat(0, way.cmd)).To(FailWith(unix.EINVAL))
+			one, other := newSegment(a, 1), newSegment(a, 1)
+			between := Must(a.ShmUsage())
+			last := newSegment(a, 1)
+			highest := Must(a.ShmUsage())
+			Expect(a.ShmStat(between, way.cmd)).To(Return(other))
+			Must(a.Shmctl(other, actor.IPC_RMID, nil))
+			Expect(a.ShmStat(between, way.cmd)).To(FailWith(unix.EINVAL))
+			for _, beyond := range []int{highest + 1, highest + 100, -1} {
+				Expect(a.ShmStat(beyond, way.cmd)).To(FailWith(unix.EINVAL), "index %d", beyond)
+			}
+			Expect(a.ShmStat(highest, way.cmd)).To(Return(last))
+			Expect(segment(a, one).Segsz).To(BeEquivalentTo(1))
+		})
+	}
+
+	Clause("shmctl.shm-stat-eacces", func() {
+		a := actor.New()
+		b := powerless(a)
+		id := Must(a.Shmget(private, shmPage, 0o377))
+		index := Must(a.ShmUsage())
+		Expect(b.ShmStat(index, actor.SHM_STAT)).To(FailWith(unix.EACCES))
+		ds := segment(a, id)
+		ds.Perm.Mode = 0o400
+		Must(a.ShmSet(id, ds))
+		Expect(b.ShmStat(index, actor.SHM_STAT)).To(Return(id))
+	})
+
+	Clause("shmctl.shm-stat-any-without-permission", func() {
+		a := actor.New()
+		b := powerless(a)
+		id := Must(a.Shmget(private, shmPage, 0))
+		index := Must(a.ShmUsage())
+		stat := b.ShmStat(index, actor.SHM_STAT_ANY)
+		Expect(stat).To(Return(id))
+		Expect(stat.ShmidDS()).To(Equal(segment(a, id)))
+		Expect(b.ShmStat(id, actor.IPC_STAT)).To(FailWith(unix.EACCES))
+	})
+
+	Clause("shmctl.shm-stat-any-stranger", func() {
+		a := actor.New()
+		b := stranger(a)
+		id := Must(a.Shmget(private, shmPage, 0o770))
+		index := Must(a.ShmUsage())
+		stat := b.ShmStat(index, actor.SHM_STAT_ANY)
+		Expect(stat).To(Return(id))
+		Expect(stat.ShmidDS()).To(Equal(segment(a, id)))
+		Expect(b.ShmStat(index, actor.SHM_STAT)).To(FailWith(unix.EACCES))
+	})
+
+	Clause("shmctl.info-fault", func() {
+		a := actor.New()
+		newSegment(a, shmPage)
+		for _, cmd := range []int{actor.IPC_INFO, actor.SHM_INFO, actor.SHM_STAT, actor.SHM_STAT_ANY} {
+			for _, nowhere := range []actor.Mem{actor.Null, a.Unmapped(), a.PageEnd(16)} {
+				Expect(a.Shmctl(0, cmd, nowhere)).To(FailWith(unix.EFAULT), "command %d", cmd)
+			}
+		}
+	})
+})
+
+// expectLocked checks whether a segment is shown as locked.
+func expectLocked(a *actor.Actor, id int, locked bool) {
+	GinkgoHelper()
+	Expect(segment(a, id).Perm.Mode&actor.SHM_LOCKED != 0).To(Equal(locked))
+}
+
+var _ = Describe("SHM_LOCK", func() {
+	Clause("shmctl.lock", func() {
+		a := actor.New()
+		id := newSegment(a, shmPage)
+		before := segment(a, id)
+		Expect(a.Shmctl(id, actor.SHM_LOCK, nil)).To(Return(0))
+		after := segment(a, id)
+		Expect(after.Perm.Mode).To(BeEquivalentTo(actor.SHM_LOCKED | 0o600))
+		after.Perm.Mode = before.Perm.Mode
+		Expect(after).To(Equal(before))
+	})
+
+	Clause("shmctl.unlock", func() {
+		a := actor.New()
+		id, other := newSegment(a, shmPage), newSegment(a, shmPage)
+		Must(a.Shmctl(id, actor.SHM_LOCK, nil))
+		Must(a.Shmctl(other, actor.SHM_LOCK, nil))
+		Expect(a.Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))
+		Expect(segment(a, id).Perm.Mode).To(BeEquivalentTo(0o600))
+		expectLocked(a, other, true)
+	})
+
+	Clause("shmctl.lock-faults-nothing-in", func() {
+		a := actor.New()
+		id := newSegment(a, 4*shmPage)
+		Expect(a.Shmctl(id, actor.SHM_LOCK, nil)).To(Return(0))
+		expectLocked(a, id, true)
+		Expect(a.ShmUsage().ShmInfo().Rss).To(BeZero())
+		put(a, attach(a, id, 0), "x")
+		Expect(a.ShmUsage().ShmInfo().Rss).To(BeEquivalentTo(1))
+	})
+
+	Clause("shmctl.lock-kept-by-set", func() {
+		a := actor.New()
+		id := newSegment(a, shmPage)
+		Must(a.Shmctl(id, actor.SHM_LOCK, nil))
+		ds := segment(a, id)
+		ds.Perm.Mode = 0o640
+		Must(a.ShmSet(id, ds))
+		Expect(segment(a, id).Perm.Mode).To(BeEquivalentTo(actor.SHM_LOCKED | 0o640))
+		Expect(a.Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))
+		Expect(segment(a, id).Perm.Mode).To(BeEquivalentTo(0o640))
+	})
+
+	Clause("shmctl.lock-leaves-access", func() {
+		a := actor.New()
+		b := a.Fork()
+		id := newSegment(a, shmPage)
+		one, other := attach(a, id, 0), attach(b, id, 0)
+		put(a, one, "before")
+		Expect(a.Shmctl(id, actor.SHM_LOCK, nil)).To(Return(0))
+		expectHolds(b, other, "before")
+		put(b, other, "locked")
+		expectHolds(a, one, "locked")
+		Expect(a.Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))
+		expectHolds(b, other, "locked")
+	})
+
+	Clause("shmctl.lock-by-owner", func() {
+		a := actor.New()
+		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(8*shmPage))
+		id := newSegment(a, 8*shmPage)
+		b := powerless(a)
+		Expect(b.Shmctl(id, actor.SHM_LOCK, nil)).To(Return(0))
+		expectLocked(a, id, true)
+		Expect(b.Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))
+		expectLocked(a, id, false)
+	})
+
+	Clause("shmctl.lock-beyond-limit", func() {
+		a := actor.New()
+		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(8*shmPage))
+		fits, exceeds := newSegment(a, 6*shmPage), newSegment(a, 9*shmPage)
+		b := powerless(a)
+		Expect(b.Shmctl(exceeds, actor.SHM_LOCK, nil)).To(FailWith(unix.ENOMEM))
+		expectLocked(a, exceeds, false)
+		Expect(b.Shmctl(fits, actor.SHM_LOCK, nil)).To(Return(0))
+		expectLocked(a, fits, true)
+	})
+
+	Clause("shmctl.lock-limit-sums", func() {
+		a := actor.New()
+		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(8*shmPage))
+		one, other := newSegment(a, 6*shmPage), newSegment(a, 3*shmPage)
+		b, c := powerless(a), powerless(a)
+		Must(b.Shmctl(one, actor.SHM_LOCK, nil))
+		// It is the user's limit, whoever locks.
+		Expect(c.Shmctl(other, actor.SHM_LOCK, nil)).To(FailWith(unix.ENOMEM))
+		expectLocked(a, other, false)
+		Must(b.Shmctl(one, actor.SHM_UNLOCK, nil))
+		Expect(c.Shmctl(other, actor.SHM_LOCK, nil)).To(Return(0))
+		expectLocked(a, other, true)
+	})
+
+	Clause("shmctl.lock-limit-after-removal", func() {
+		a := actor.New()
+		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(8*shmPage))
+		one, other := newSegment(a, 8*shmPage), newSegment(a, 8*shmPage)
+		b := powerless(a)
+		Must(b.Shmctl(one, actor.SHM_LOCK, nil))
+		Expect(b.Shmctl(other, actor.SHM_LOCK, nil)).To(FailWith(unix.ENOMEM))
+		Must(b.Shmctl(one, actor.IPC_RMID, nil))
+		Expect(b.Shmctl(other, actor.SHM_LOCK, nil)).To(Return(0))
+		expectLocked(a, other, true)
+	})
+
+	Clause("shmctl.lock-limit-zero", func() {
+		a := actor.New()
+		a.SetRlimit(unix.RLIMIT_MEMLOCK, 0)
+		id := newSegment(a, shmPage)
+		b := powerless(a)
+		Expect(b.Shmctl(id, actor.SHM_LOCK, nil)).To(FailWith(unix.EPERM))
+		expectLocked(a, id, false)
+	})
+
+	Clause("shmctl.unlock-limit-zero", func() {
+		a := actor.New()
+		id := newSegment(a, shmPage)
+		Must(a.Shmctl(id, actor.SHM_LOCK, nil))
+		a.SetRlimit(unix.RLIMIT_MEMLOCK, 0)
+		Expect(powerless(a).Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))
+		expectLocked(a, id, false)
+	})
+
+	Clause("shmctl.lock-privileged-beyond-limit", func() {
+		a := actor.New()
+		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(shmPage))
+		id := Must(a.Shmget(private, 4*shmPage, 0))
+		b := only(a, capIPCLock)
+		Expect(b.Shmctl(id, actor.SHM_LOCK, nil)).To(Return(0))
+		expectLocked(a, id, true)
+		Expect(b.Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))
+		expectLocked(a, id, false)
+	})
+
+	Clause("shmctl.lock-by-stranger", func() {
+		a := actor.New()
+		b := stranger(a)
+		id := Must(a.Shmget(private, shmPage, 0o777))
+		Expect(b.Shmctl(id, actor.SHM_LOCK, nil)).To(FailWith(unix.EPERM))
+		expectLocked(a, id, false)
+		Must(a.Shmctl(id, actor.SHM_LOCK, nil))
+		Expect(b.Shmctl(id, actor.SHM_UNLOCK, nil)).To(FailWith(unix.EPERM))
+		expectLocked(a, id, true)
+	})
+
+	Clause("shmctl.lock-by-owner-or-creator", func() {
+		a := actor.New()
+		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(8*shmPage))
+		id, ds := settled(a)
+		for _, uid := range []uint32{ds.Perm.UID, ds.Perm.CUID} {
+			b := member(a, int(uid), FreshUser())
+			Expect(b.Shmctl(id, actor.SHM_LOCK, nil)).To(Return(0))
+			expectLocked(a, id, true)
+			Expect(b.Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))
+			expectLocked(a, id, false)
+		}
+	})
+})

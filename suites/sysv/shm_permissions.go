@@ -1,0 +1,278 @@
+package sysv
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	. "github.com/ipcspec/ipcspec/harness"
+	"github.com/ipcspec/ipcspec/harness/actor"
+)
+
+const (
+	capIPCLock  = 1 << unix.CAP_IPC_LOCK
+	capIPCOwner = 1 << unix.CAP_IPC_OWNER
+	capSysAdmin = 1 << unix.CAP_SYS_ADMIN
+)
+
+// only returns a child of an actor's with just these capabilities of its.
+func only(a *actor.Actor, capabilities uint64) *actor.Actor {
+	child := a.Fork()
+	child.DropCapabilities(^capabilities)
+	return child
+}
+
+// A shmRole is what somebody without capabilities may be to a segment, and where in its mode the bits
+// for that are.
+type shmRole struct {
+	name  string
+	shift int
+	// play returns who plays the role, and a segment with the key shmKey: admin may set its mode.
+	play func(admin *actor.Actor) (caller *actor.Actor, id int)
+}
+
+// settled is a segment with a creator and an owner of its own, in groups of their own.
+func settled(admin *actor.Actor) (id int, ds actor.ShmidDS) {
+	creator := member(admin, FreshUser(), FreshUser())
+	id = Must(creator.Shmget(shmKey, shmPage, creat|excl|0o600))
+	ds = segment(admin, id)
+	ds.Perm.UID, ds.Perm.GID = uint32(FreshUser()), uint32(FreshUser())
+	Must(admin.ShmSet(id, ds))
+	return id, ds
+}
+
+var shmRoles = []shmRole{
+	{"self", 6, func(admin *actor.Actor) (*actor.Actor, int) {
+		return powerless(admin), Must(admin.Shmget(shmKey, shmPage, creat|excl|0o600))
+	}},
+	{"owner", 6, func(admin *actor.Actor) (*actor.Actor, int) {
+		id, ds := settled(admin)
+		return member(admin, int(ds.Perm.UID), FreshUser()), id
+	}},
+	{"creator", 6, func(admin *actor.Actor) (*actor.Actor, int) {
+		id, ds := settled(admin)
+		return member(admin, int(ds.Perm.CUID), FreshUser()), id
+	}},
+	{"group", 3, func(admin *actor.Actor) (*actor.Actor, int) {
+		id, ds := settled(admin)
+		return member(admin, FreshUser(), int(ds.Perm.GID)), id
+	}},
+	{"creators-group", 3, func(admin *actor.Actor) (*actor.Actor, int) {
+		id, ds := settled(admin)
+		return member(admin, FreshUser(), int(ds.Perm.CGID)), id
+	}},
+	{"supplementary-group", 3, func(admin *actor.Actor) (*actor.Actor, int) {
+		id, ds := settled(admin)
+		return member(admin, FreshUser(), FreshUser(), ds.Perm.GID), id
+	}},
+	{"others", 0, func(admin *actor.Actor) (*actor.Actor, int) {
+		id, _ := settled(admin)
+		return member(admin, FreshUser(), FreshUser(), uint32(FreshUser())), id
+	}},
+}
+
+// eachMode plays a role under all modes that differ in what they grant it: the others are granted the
+// contrary, so that a kernel which looks at the wrong bits shows it.
+func (r shmRole) eachMode(try func(caller *actor.Actor, id int, read, write bool, mode uint32)) {
+	admin := actor.New()
+	caller, id := r.play(admin)
+	ds := segment(admin, id)
+	for granted := range uint32(8) {
+		contrary := granted ^ 7
+		ds.Perm.Mode = (contrary<<6|contrary<<3|contrary)&^(7<<r.shift) | granted<<r.shift
+		Must(admin.ShmSet(id, ds))
+		try(caller, id, granted&4 != 0, granted&2 != 0, ds.Perm.Mode)
+	}
+	Expect(segment(admin, id).Nattch).To(BeZero())
+}
+
+var _ = Describe("The mode of a segment", func() {
+	for _, role := range shmRoles {
+		Clause("shmget.permission-"+role.name, func() {
+			role.eachMode(func(caller *actor.Actor, id int, read, write bool, mode uint32) {
+				for _, ask := range []struct {
+					flags   int
+					granted bool
+				}{
+					{0, true}, {0o400, read}, {0o200, write}, {0o600, read && write},
+					{0o040, read}, {0o020, write}, {0o004, read}, {0o002, write}, {creat | 0o666, read && write},
+				} {
+					if ask.granted {
+						Expect(caller.Shmget(shmKey, 0, ask.flags)).To(Return(id), "mode %#o", mode)
+					} else {
+						Expect(caller.Shmget(shmKey, 0, ask.flags)).To(FailWith(unix.EACCES), "mode %#o", mode)
+					}
+				}
+			})
+		})
+
+		Clause("shmat.permission-"+role.name, func() {
+			role.eachMode(func(caller *actor.Actor, id int, read, write bool, mode uint32) {
+				for _, ask := range []struct {
+					flags   int
+					granted bool
+				}{{actor.SHM_RDONLY, read}, {0, read && write}} {
+					shmat := caller.Shmat(id, nil, ask.flags)
+					if ask.granted {
+						Expect(shmat).To(ReturnSuccess(), "mode %#o", mode)
+						Must(caller.Shmdt(shmat.At()))
+					} else {
+						Expect(shmat).To(FailWith(unix.EACCES), "mode %#o", mode)
+					}
+				}
+			})
+		})
+
+		Clause("shmctl.permission-"+role.name, func() {
+			role.eachMode(func(caller *actor.Actor, id int, read, _ bool, mode uint32) {
+				stat := caller.ShmStat(id, actor.IPC_STAT)
+				if read {
+					Expect(stat).To(Return(0), "mode %#o", mode)
+					Expect(stat.ShmidDS().Perm.Mode).To(Equal(mode))
+				} else {
+					Expect(stat).To(FailWith(unix.EACCES), "mode %#o", mode)
+				}
+			})
+		})
+	}
+
+	Clause("shmget.cap-ipc-owner", func() {
+		a := actor.New()
+		id := Must(a.Shmget(shmKey, shmPage, creat|0))
+		Expect(only(a, capIPCOwner).Shmget(shmKey, shmPage, 0o666)).To(Return(id))
+		Expect(only(a, ^uint64(capIPCOwner)).Shmget(shmKey, shmPage, 0o400)).To(FailWith(unix.EACCES))
+	})
+
+	Clause("shmat.cap-ipc-owner", func() {
+		a := actor.New()
+		id := Must(a.Shmget(private, shmPage, 0))
+		owner, without := only(a, capIPCOwner), only(a, ^uint64(capIPCOwner))
+		put(a, attach(a, id, 0), "old")
+		for _, flags := range []int{0, actor.SHM_RDONLY, actor.SHM_EXEC} {
+			shmat := owner.Shmat(id, nil, flags)
+			Expect(shmat).To(ReturnSuccess())
+			expectHolds(owner, shmat.At(), "old")
+			Expect(without.Shmat(id, nil, flags)).To(FailWith(unix.EACCES))
+		}
+		Expect(segment(a, id).Nattch).To(BeEquivalentTo(4))
+	})
+
+	Clause("shmctl.cap-ipc-owner", func() {
+		a := actor.New()
+		id := Must(a.Shmget(private, shmPage, 0))
+		index := Must(a.ShmUsage())
+		owner, without := only(a, capIPCOwner), only(a, ^uint64(capIPCOwner))
+		Expect(owner.ShmStat(id, actor.IPC_STAT)).To(Return(0))
+		Expect(owner.ShmStat(index, actor.SHM_STAT)).To(Return(id))
+		Expect(without.ShmStat(id, actor.IPC_STAT)).To(FailWith(unix.EACCES))
+		Expect(without.ShmStat(index, actor.SHM_STAT)).To(FailWith(unix.EACCES))
+	})
+
+	Clause("shmctl.stat-eacces-writes-nothing", func() {
+		a := actor.New()
+		id := Must(a.Shmget(private, shmPage, 0o200))
+		b := powerless(a)
+		buf := b.Bytes([]byte(zeros(112)))
+		copy(buf.Bytes(), "untouched")
+		before := buf.Copy()
+		Expect(b.Shmctl(id, actor.IPC_STAT, buf)).To(FailWith(unix.EACCES))
+		Expect(b.Shmctl(0, actor.SHM_STAT, buf)).To(FailWith(unix.EACCES))
+		Expect(buf.Bytes()).To(Equal(before))
+	})
+})
+
+// mayControl is who may set the permissions of a segment and remove it, whatever its mode.
+var mayControl = []struct {
+	name string
+	may  bool
+	play func(admin *actor.Actor) (caller *actor.Actor, id int)
+}{
+	{"self", true, shmRoles[0].play},
+	{"owner", true, shmRoles[1].play},
+	{"creator", true, shmRoles[2].play},
+	{"group", false, shmRoles[3].play},
+	{"creators-group", false, shmRoles[4].play},
+	{"others", false, shmRoles[6].play},
+	{"cap-sys-admin", true, func(admin *actor.Actor) (*actor.Actor, int) {
+		id, _ := settled(admin)
+		return only(admin, capSysAdmin), id
+	}},
+	{"cap-ipc-owner", false, func(admin *actor.Actor) (*actor.Actor, int) {
+		id, _ := settled(admin)
+		return only(admin, ^uint64(capSysAdmin)), id
+	}},
+}
+
+var _ = Describe("Who controls a segment", func() {
+	for _, who := range mayControl {
+		Clause("shmctl.set-by-"+who.name, func() {
+			admin := actor.New()
+			caller, id := who.play(admin)
+			for _, mode := range []uint32{0, 0o777} {
+				ds := segment(admin, id)
+				ds.Perm.Mode = mode
+				Must(admin.ShmSet(id, ds))
+				before := segment(admin, id)
+
+				wanted := before
+				wanted.Perm.Mode = 0o640
+				if !who.may {
+					Expect(caller.ShmSet(id, wanted)).To(FailWith(unix.EPERM))
+					Expect(segment(admin, id)).To(Equal(before))
+					continue
+				}
+				Expect(caller.ShmSet(id, wanted)).To(Return(0))
+				Expect(segment(admin, id).Perm).To(Equal(wanted.Perm))
+			}
+		})
+
+		Clause("shmctl.rmid-by-"+who.name, func() {
+			admin := actor.New()
+			caller, id := who.play(admin)
+			ds := segment(admin, id)
+			ds.Perm.Mode = 0
+			if !who.may {
+				ds.Perm.Mode = 0o777
+			}
+			Must(admin.ShmSet(id, ds))
+			if who.may {
+				Expect(caller.Shmctl(id, actor.IPC_RMID, nil)).To(Return(0))
+				expectGone(admin, id, 0)
+				return
+			}
+			Expect(caller.Shmctl(id, actor.IPC_RMID, nil)).To(FailWith(unix.EPERM))
+			Expect(segment(admin, id).Perm).To(Equal(ds.Perm))
+			Expect(admin.Shmget(shmKey, 0, 0)).To(Return(id))
+		})
+	}
+
+	Clause("shmctl.owner-given-away", func() {
+		a := actor.New()
+		creator := member(a, FreshUser(), FreshUser())
+		id := newSegment(creator, shmPage)
+		ds := segment(creator, id)
+		former := FreshUser()
+		ds.Perm.UID = uint32(former)
+		Expect(creator.ShmSet(id, ds)).To(Return(0))
+		ds.Perm.UID = uint32(FreshUser())
+		Expect(member(a, former, FreshUser()).ShmSet(id, ds)).To(Return(0))
+		// Who was the owner is nobody now, and who created it is that for ever.
+		Expect(member(a, former, FreshUser()).ShmSet(id, ds)).To(FailWith(unix.EPERM))
+		Expect(creator.ShmSet(id, ds)).To(Return(0))
+		Expect(segment(a, id).Perm).To(Equal(ds.Perm))
+	})
+
+	Clause("shmctl.real-uid-does-not-count", func() {
+		a := actor.New()
+		uid := FreshUser()
+		id := newSegment(member(a, uid, FreshUser()), shmPage)
+		before := segment(a, id)
+		real := a.Fork()
+		Must(real.Setresuid(uid, FreshUser(), uid))
+		wanted := before
+		wanted.Perm.Mode = 0o666
+		Expect(real.ShmSet(id, wanted)).To(FailWith(unix.EPERM))
+		Expect(real.Shmctl(id, actor.IPC_RMID, nil)).To(FailWith(unix.EPERM))
+		Expect(segment(a, id)).To(Equal(before))
+	})
+})
