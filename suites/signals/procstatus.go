@@ -112,6 +112,8 @@ var _ = Describe("The status of a process in /proc", func() {
 		a := actor.New()
 		reader := a.Fork()
 		blockSignals(a, 40)
+		soft, _ := a.Rlimit(unix.RLIMIT_SIGPENDING)
+		Expect(statusField(reader, statusFile(a), "SigQ")).To(Equal(fmt.Sprintf("0/%d", soft)))
 		a.SetRlimit(unix.RLIMIT_SIGPENDING, 17)
 		Expect(statusField(reader, statusFile(a), "SigQ")).To(Equal("0/17"))
 
