@@ -47,7 +47,7 @@ func newAPT(ctx context.Context, c Cache) (*apt, error) {
 		}
 	}
 	if _, err := os.Stat(keyring); err != nil {
-		return nil, fmt.Errorf("Debian's keys are not here (%s): install debian-archive-keyring", keyring)
+		return nil, fmt.Errorf("the keys of Debian are not here (%s): install debian-archive-keyring", keyring)
 	}
 	a := &apt{ctx: ctx, cache: c, folder: filepath.Join(c.Folder, ".apt")}
 	for _, folder := range []string{"lists/partial", "archives/partial"} {

@@ -40,7 +40,6 @@ func (c *console) last() string {
 }
 
 var (
-	stamp    = regexp.MustCompile(`^(<\d+>)?\[ *\d+\.\d+\](\[ *[TC]\d+\])? ?`)
 	panicked = regexp.MustCompile(`Kernel panic - not syncing: (.*)`)
 	noMemory = regexp.MustCompile(`Out of memory: .*|System is deadlocked on memory.*|Initramfs unpacking failed: write error.*`)
 	trouble  = regexp.MustCompile(`WARNING: |BUG: |Oops: |Oops\[|general protection fault|Unable to handle|kernel BUG at|Kernel panic|Out of memory: |invoked oom-killer|divide error|INFO: task .* blocked|detected stall`)

@@ -55,7 +55,7 @@ func InGuest() bool {
 // PlayGuest plays that part. Init never returns.
 func PlayGuest() int {
 	if os.Getenv(partEnv) != "" {
-		os.Unsetenv(partEnv)
+		_ = os.Unsetenv(partEnv)
 		order, err := readPart()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "ipcspec:", err)

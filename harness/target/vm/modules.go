@@ -34,10 +34,9 @@ var helpful = []string{"binfmt_misc", "fuse", "loop"}
 
 // A tree holds the modules that come with a kernel.
 type tree struct {
-	files   map[string]string // by name
-	folders []string
-	from    string // as messages name it
-	remove  func()
+	files  map[string]string // by name
+	from   string            // as messages name it
+	remove func()
 }
 
 // openTree finds the modules below a folder or in a Debian package. It has to be closed.
