@@ -11,7 +11,7 @@
 //	      kernel: ">= 5.10, < 6.2"   # also >, <=, =; X.Y stands for every X.Y.Z
 //	      arch: x86_64               # as uname -m prints it
 //	      runtime: docker            # the container engine, or what ipcspec oci runs; none: no hint of one
-//	      profile: default           # how much the OCI runtime was asked to allow
+//	      profile: default           # how much the OCI runtime was asked to allow; kvm | tcg in a machine
 //	      user: ordinary             # root | ordinary
 //	    sometimes: true              # it may conform as well: a race in the kernel, or its order of things
 //	    why: one sentence that a kernel developer would accept

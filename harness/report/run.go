@@ -12,7 +12,8 @@ type Target struct {
 	Kind string `json:"kind"`
 	// Detail tells one target of a kind from another, such as the kernel image or the OCI runtime.
 	Detail string `json:"detail,omitempty"`
-	// Profile tells how much an OCI runtime was asked to allow, such as default or privileged.
+	// Profile tells how much an OCI runtime was asked to allow, such as default or privileged, and how
+	// a virtual machine's CPUs are made: kvm or tcg.
 	Profile string       `json:"profile,omitempty"`
 	Kernel  kernel.Facts `json:"kernel"`
 }

@@ -90,7 +90,7 @@ func Run(ctx context.Context, o Options) (report.Results, error) {
 		return report.Results{}, err
 	}
 	o.limits(accel)
-	o.Run.Target = report.Target{Kind: "vm", Detail: fmt.Sprintf("%s (%s)", cmp.Or(o.Named, filepath.Base(o.Kernel)), accel)}
+	o.Run.Target = report.Target{Kind: "vm", Detail: fmt.Sprintf("%s (%s)", cmp.Or(o.Named, filepath.Base(o.Kernel)), accel), Profile: accel}
 	initrd, err := initramfs(part{Line: secondPort, Order: o.Run}, modules)
 	if err != nil {
 		return report.Results{}, err
