@@ -472,6 +472,14 @@ func (b *builder) arguments(c *call) {
 			if v&f.bit != f.bit || f.bit == 0 {
 				continue
 			}
+			switch {
+			case f.name == "TFD_TIMER_CANCEL_ON_SET" && len(b.r.byName["clock_settime"]) == 0:
+				b.plan.exclude(ruleClockNotSet, 1)
+				continue
+			case f.name == "TFD_TIMER_ABSTIME" && disarms(c):
+				b.plan.exclude(ruleDisarms, 1)
+				continue
+			}
 			if hints[f.name] {
 				b.plan.exclude(ruleHint, 1)
 				continue

@@ -169,6 +169,12 @@ var (
 	ruleHint = Rule{
 		Name: "hint", Why: "the flag is a hint: the kernel documents no outcome that depends on it",
 	}
+	ruleClockNotSet = Rule{
+		Name: "clock-not-set", Why: "TFD_TIMER_CANCEL_ON_SET matters when the real-time clock is set, which the spec does not do",
+	}
+	ruleDisarms = Rule{
+		Name: "disarms", Why: "a time of zero disarms the timer, whether or not it is meant to be absolute",
+	}
 	ruleUnused = Rule{
 		Name: "unused-descriptor", Why: "any descriptor is right, and the spec has no further use for this one",
 	}
@@ -216,7 +222,7 @@ var (
 
 // Rules returns all rules with their reasons.
 func Rules() []Rule {
-	return append(slices.Clone(rules), ruleHint, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleUncounted, ruleSame, ruleEither, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
+	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleUncounted, ruleSame, ruleEither, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
 }
 
 var isolates = set("unshare", "setns", "mount", "umount2", "chroot", "pivot_root", "chdir", "fchdir", "capset", "setgroups",
@@ -246,7 +252,7 @@ func set(names ...string) map[string]bool {
 }
 
 var observers = set("fstat", "statx", "stat", "lstat", "newfstatat", "poll", "ppoll", "select", "pselect6", "getpid", "getppid", "gettid",
-	"getpgid", "getsid", "getuid", "geteuid", "rt_sigpending", "getitimer", "timer_gettime", "timerfd_gettime", "timer_getoverrun", "clock_gettime", "capget", "epoll_wait", "epoll_pwait", "epoll_pwait2")
+	"getpgid", "getsid", "kcmp", "getuid", "geteuid", "rt_sigpending", "getitimer", "timer_gettime", "timerfd_gettime", "timer_getoverrun", "clock_gettime", "capget", "epoll_wait", "epoll_pwait", "epoll_pwait2")
 
 var waiters = set("poll", "ppoll", "select", "pselect6")
 
@@ -330,7 +336,7 @@ func idempotent(c *call) bool {
 		return true
 	case "ioctl":
 		switch c.args[1] {
-		case unix.TIOCSPTLCK, unix.TIOCSCTTY, unix.TIOCSPGRP, unix.TIOCSWINSZ, unix.TCSETS, unix.TCXONC:
+		case unix.TIOCSPTLCK, unix.TIOCSCTTY, unix.TIOCSPGRP, unix.TIOCSWINSZ, unix.TCSETS, unix.TCXONC, 0x40085400: // the last is TFD_IOC_SET_TICKS
 			return true
 		}
 		return false

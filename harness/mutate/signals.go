@@ -177,6 +177,17 @@ func signalsOf(set uint64, most int) []unix.Signal {
 	return list
 }
 
+// disarms says that a call sets a timer to zero.
+func disarms(c *call) bool {
+	const setting = 2 // the argument of timer_settime and timerfd_settime
+	region := slices.Index(c.regions, setting)
+	if c.in == nil || region < 0 || len(c.in.Memory[region]) < 32 {
+		return false
+	}
+	value := c.in.Memory[region][16:32]
+	return !slices.ContainsFunc(value, func(b byte) bool { return b != 0 })
+}
+
 // times lies about when a timer is to expire: struct itimerval or itimerspec.
 func (b *builder) times(c *call, arg int, part uint64) {
 	region := slices.Index(c.regions, arg)

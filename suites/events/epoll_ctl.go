@@ -303,13 +303,22 @@ var _ = Describe("The events of a member", func() {
 	}{
 		{"epollctl.in-only", in, in},
 		{"epollctl.out-only", out, out},
-		{"epollctl.input-flags-not-returned", in | out | edge | oneshot, in | out},
 	} {
 		Clause(asked.id, func() {
 			a := actor.New()
 			epfd := newEpoll(a)
 			Expect(a.EpollCtl(epfd, ctlAdd, readyBothWays(a), asked.events, 1)).To(Return(0))
 			expectEvents(a, epfd, event(asked.want, 1))
+		})
+	}
+
+	for _, flag := range []uint32{edge, oneshot} {
+		Clause("epollctl.input-flags-not-returned", actor.Flags("epoll", uint64(flag)), func() {
+			a := actor.New()
+			epfd := newEpoll(a)
+			Expect(a.EpollCtl(epfd, ctlAdd, readyBothWays(a), in|out|flag, 1)).To(Return(0))
+			expectEvents(a, epfd, event(in|out, 1))
+			expectEvents(a, epfd) // it has its effect
 		})
 	}
 
@@ -468,6 +477,7 @@ var _ = Describe("An edge-triggered member", func() {
 		a, epfd, r, w := member(edge)
 		Must(a.Write(w, oneByte))
 		expectEvents(a, epfd, event(in, 1))
+		expectEvents(a, epfd)
 		Expect(a.EpollCtl(epfd, ctlMod, r, in|edge, 2)).To(Return(0))
 		expectEvents(a, epfd, event(in, 2))
 		expectEvents(a, epfd)
@@ -513,6 +523,7 @@ var _ = Describe("An edge-triggered member", func() {
 		a, epfd, r, w := member(oneshot)
 		Must(a.Write(w, oneByte))
 		expectEvents(a, epfd, event(in, 1))
+		expectEvents(a, epfd)
 		Expect(a.EpollCtl(epfd, ctlMod, r, in|oneshot, 2)).To(Return(0))
 		expectEvents(a, epfd, event(in, 2))
 		expectEvents(a, epfd)
@@ -521,6 +532,7 @@ var _ = Describe("An edge-triggered member", func() {
 		expectEvents(a, epfd)
 		Must(a.Write(w, oneByte))
 		expectEvents(a, epfd, event(in, 3))
+		expectEvents(a, epfd)
 	})
 
 	Clause("epollctl.oneshot-stays-member", func() {
@@ -542,6 +554,7 @@ var _ = Describe("An edge-triggered member", func() {
 		expectEvents(a, epfd)
 		Expect(a.EpollCtl(epfd, ctlMod, r, in|oneshot, 2)).To(Return(0))
 		expectEvents(a, epfd, event(in|hup, 2))
+		expectEvents(a, epfd)
 	})
 
 	Clause("epollctl.oneshot-changed-mask", func() {
@@ -586,14 +599,20 @@ var _ = Describe("EPOLLEXCLUSIVE", func() {
 				}
 			}
 			epfd := newEpoll(a)
-			r, w := readyPipe(a)
-			Expect(a.EpollCtl(epfd, ctlAdd, r, events|exclusive, 1)).To(Return(0), "events %#x", events)
-			if events&in != 0 {
-				expectEvents(a, epfd, event(in, 1))
-			} else {
-				expectEvents(a, epfd)
+			here, there := a.Sockets(unix.SOCK_STREAM)
+			Must(a.Write(there, oneByte))
+			Expect(a.EpollCtl(epfd, ctlAdd, here, events|exclusive, 1)).To(Return(0), "events %#x", events)
+			var want []actor.EpollEvent
+			if ready := events & (in | out); ready != 0 {
+				want = append(want, event(ready, 1))
 			}
-			for _, fd := range []int{epfd, r, w} {
+			expectEvents(a, epfd, want...)
+			if events&edge != 0 {
+				want = nil
+			}
+			expectEvents(a, epfd, want...)
+			Expect(a.EpollCtl(epfd, ctlMod, here, in, 1)).To(FailWith(unix.EINVAL), "it is exclusive")
+			for _, fd := range []int{epfd, here, there} {
 				Must(a.Close(fd))
 			}
 		}
@@ -653,6 +672,9 @@ var _ = Describe("EPOLLEXCLUSIVE", func() {
 			sleeper := a.Fork()
 			epfd := newEpoll(sleeper)
 			Expect(sleeper.EpollCtl(epfd, ctlAdd, r, in|f, 1)).To(Return(0))
+			if f&exclusive != 0 {
+				Expect(sleeper.EpollCtl(epfd, ctlMod, r, in, 1)).To(FailWith(unix.EINVAL), "it is exclusive")
+			}
 			wait := sleeper.Begin().EpollWait(epfd, 2, -1)
 			Expect(wait).To(Block())
 			waits = append(waits, wait)
@@ -705,15 +727,17 @@ var _ = Describe("Nested epoll instances", func() {
 
 	// nested makes an instance with a pipe in it, and so many around it, each in the next.
 	nested := func(a *actor.Actor, depth int) (outermost *actor.Call, epfd, w int) {
+		GinkgoHelper()
 		epfd = newEpoll(a)
 		r, w := a.Pipe(0)
 		add(a, epfd, r, in, 0)
 		for range depth - 1 {
 			outer := newEpoll(a)
 			outermost = a.EpollCtl(outer, ctlAdd, epfd, in, 5)
-			if !outermost.OK() {
+			if outermost.Errno() != 0 {
 				return outermost, epfd, w
 			}
+			Expect(outermost).To(Return(0))
 			epfd = outer
 		}
 		return outermost, epfd, w

@@ -32,6 +32,19 @@ func pselects(c actor.Caller, nfds int, read *actor.FDSet, timeout, mask any) *a
 	return c.PselectMasked(nfds, read, nil, nil, timeout, mask)
 }
 
+// expectSelected checks that a call which watches one descriptor for reading returns with it in the set,
+// or with neither.
+func expectSelected(fd int, ready bool, wait func(read *actor.FDSet) *actor.Call) {
+	GinkgoHelper()
+	read := actor.NewFDSet(fd)
+	n := 0
+	if ready {
+		n = 1
+	}
+	Expect(wait(read)).To(Return(n))
+	Expect(read.Has(fd)).To(Equal(ready))
+}
+
 // maskArgument lays out the last argument of pselect6: the address and the size of a mask.
 func maskArgument(a *actor.Actor, size int, sigs ...unix.Signal) actor.Mem {
 	argument := a.Alloc(16)
@@ -61,7 +74,9 @@ var _ = Describe("The sets of select", func() {
 		read, write := actor.NewFDSet(r), actor.NewFDSet(w)
 		Expect(a.Select(nfds, read, nil, nil, 0)).To(Return(1))
 		Expect(a.Select(nfds, nil, write, nil, 0)).To(Return(1))
-		Expect(a.Select(nfds, nil, nil, actor.NewFDSet(r, w), 0)).To(Return(0))
+		except := actor.NewFDSet(r, w)
+		Expect(a.Select(nfds, nil, nil, except, 0)).To(Return(0))
+		Expect(descriptors(except, nfds)).To(BeEmpty())
 		Expect(a.Select(nfds, nil, nil, nil, 0)).To(Return(0))
 		Expect(descriptors(read, nfds)).To(Equal([]int{r}))
 		Expect(descriptors(write, nfds)).To(Equal([]int{w}))
@@ -116,6 +131,7 @@ var _ = Describe("The sets of select", func() {
 		const nfds = 16
 		except := actor.NewFDSet(master, r)
 		Expect(a.Select(nfds, nil, nil, except, 0)).To(Return(0))
+		Expect(descriptors(except, nfds)).To(BeEmpty())
 		Must(a.Ioctl(slave, unix.TCFLSH, unix.TCIFLUSH))
 		except = actor.NewFDSet(master, r)
 		Expect(a.Select(nfds, nil, nil, except, 0)).To(Return(1))
@@ -206,7 +222,9 @@ var _ = Describe("How long select waits", func() {
 		r, _ := a.Pipe(0)
 		for _, timeout := range []int64{1, 3} {
 			before := now(a, unix.CLOCK_MONOTONIC)
-			Expect(a.Select(r+1, actor.NewFDSet(r), nil, nil, int(timeout))).To(Return(0))
+			read := actor.NewFDSet(r)
+			Expect(a.Select(r+1, read, nil, nil, int(timeout))).To(Return(0))
+			Expect(read.Has(r)).To(BeFalse())
 			Expect(now(a, unix.CLOCK_MONOTONIC) - before).To(BeNumerically(">=", timeout*ms))
 		}
 	})
@@ -267,6 +285,7 @@ var _ = Describe("How long select waits", func() {
 		Expect(a.Write(w, oneByte)).To(Return(1)) // from inside the handler
 		a.ReturnFromHandler()
 		Expect(wait).To(FailWith(unix.EINTR))
+		Expect(a).To(Catch(unix.SIGUSR1))
 		read := actor.NewFDSet(r)
 		Expect(a.Select(r+1, read, nil, nil, -1)).To(Return(1))
 		Expect(read.Has(r)).To(BeTrue())
@@ -300,14 +319,14 @@ var _ = Describe("The time that is left", func() {
 			a := actor.New()
 			ready, _ := readyPipe(a)
 			timeout := a.Bytes(duration(never/second, 0))
-			Expect(r.wait(a.Caller, ready+1, actor.NewFDSet(ready), timeout)).To(Return(1))
+			expectSelected(ready, true, func(read *actor.FDSet) *actor.Call { return r.wait(a.Caller, ready+1, read, timeout) })
 			expectRemaining(timeout, r.part)
 		})
 		clause("timeout", func() {
 			a := actor.New()
 			empty, _ := a.Pipe(0)
 			timeout := a.Bytes(duration(0, soon/r.part))
-			Expect(r.wait(a.Caller, empty+1, actor.NewFDSet(empty), timeout)).To(Return(0))
+			expectSelected(empty, false, func(read *actor.FDSet) *actor.Call { return r.wait(a.Caller, empty+1, read, timeout) })
 			seconds, parts := remaining(timeout)
 			Expect(seconds).To(BeZero())
 			Expect(parts).To(BeZero())
@@ -340,7 +359,7 @@ var _ = Describe("select that fails", func() {
 		for _, bad := range [][]byte{duration(-1, 0), duration(0, -1), duration(0, second)} {
 			Expect(pselects(a.Caller, r+1, actor.NewFDSet(r), bad, nil)).To(FailWith(unix.EINVAL))
 		}
-		Expect(pselects(a.Caller, r+1, actor.NewFDSet(r), duration(0, second-1), nil)).To(Return(1))
+		expectSelected(r, true, func(read *actor.FDSet) *actor.Call { return pselects(a.Caller, r+1, read, duration(0, second-1), nil) })
 	})
 
 	Clause("select.nfds-negative", func() {
@@ -376,6 +395,7 @@ var _ = Describe("pselect6", func() {
 		Expect(wait).To(Block())
 		Must(other.Write(w, oneByte))
 		Expect(wait).To(Return(1))
+		Expect(read.Has(r)).To(BeTrue())
 		Expect(a).To(Catch())
 	})
 
@@ -394,13 +414,15 @@ var _ = Describe("pselect6", func() {
 		a.Handle(unix.SIGUSR1, 0)
 		r, w := a.Pipe(0)
 		other := a.Fork()
-		wait := pselects(a.Begin(), r+1, actor.NewFDSet(r), nil, maskArgument(a, 8, unix.SIGUSR1))
+		read := actor.NewFDSet(r)
+		wait := pselects(a.Begin(), r+1, read, nil, maskArgument(a, 8, unix.SIGUSR1))
 		Expect(wait).To(Block())
 		Must(other.Kill(a.PID(), unix.SIGUSR1))
 		Expect(wait).To(Block())
 		Expect(a).To(Catch())
 		Must(other.Write(w, oneByte))
 		Expect(wait).To(Return(1))
+		Expect(read.Has(r)).To(BeTrue())
 		Expect(a).To(Catch(unix.SIGUSR1))
 	})
 
@@ -410,10 +432,10 @@ var _ = Describe("pselect6", func() {
 		a.SetMask(unix.SIGUSR1, unix.SIGHUP)
 		r, w := a.Pipe(0)
 		mask := maskArgument(a, 8, unix.SIGTERM)
-		Expect(pselects(a.Caller, r+1, actor.NewFDSet(r), duration(0, ms), mask)).To(Return(0))
+		expectSelected(r, false, func(read *actor.FDSet) *actor.Call { return pselects(a.Caller, r+1, read, duration(0, ms), mask) })
 		expectMask(a, unix.SIGUSR1, unix.SIGHUP)
 		Must(a.Write(w, oneByte))
-		Expect(pselects(a.Caller, r+1, actor.NewFDSet(r), nil, mask)).To(Return(1))
+		expectSelected(r, true, func(read *actor.FDSet) *actor.Call { return pselects(a.Caller, r+1, read, nil, mask) })
 		expectMask(a, unix.SIGUSR1, unix.SIGHUP)
 		Must(a.Read(r, 1))
 		interruptCall(pselects(a.Begin(), r+1, actor.NewFDSet(r), nil, mask))
@@ -425,7 +447,7 @@ var _ = Describe("pselect6", func() {
 		r, _ := a.Pipe(0)
 		const ns = 1_234_567
 		before := now(a, unix.CLOCK_MONOTONIC)
-		Expect(pselects(a.Caller, r+1, actor.NewFDSet(r), duration(0, ns), nil)).To(Return(0))
+		expectSelected(r, false, func(read *actor.FDSet) *actor.Call { return pselects(a.Caller, r+1, read, duration(0, ns), nil) })
 		Expect(now(a, unix.CLOCK_MONOTONIC) - before).To(BeNumerically(">=", ns))
 	})
 
@@ -435,8 +457,10 @@ var _ = Describe("pselect6", func() {
 		for _, size := range []int{0, 4, 7, 9, 16, 128} {
 			Expect(pselects(a.Caller, r+1, actor.NewFDSet(r), nil, maskArgument(a, size))).To(FailWith(unix.EINVAL), "size %d", size)
 		}
-		Expect(pselects(a.Caller, r+1, actor.NewFDSet(r), nil, maskArgument(a, 8))).To(Return(1))
+		expectSelected(r, true, func(read *actor.FDSet) *actor.Call { return pselects(a.Caller, r+1, read, nil, maskArgument(a, 8)) })
 		// A null address means no mask, whatever the size.
-		Expect(pselects(a.Caller, r+1, actor.NewFDSet(r), nil, binary.NativeEndian.AppendUint64(make([]byte, 8), 8))).To(Return(1))
+		expectSelected(r, true, func(read *actor.FDSet) *actor.Call {
+			return pselects(a.Caller, r+1, read, nil, binary.NativeEndian.AppendUint64(make([]byte, 8), 8))
+		})
 	})
 })
