@@ -588,6 +588,10 @@ func (b *builder) inMemory(c *call, arg, off, size int, flags []flag) (all []*Mu
 		if held&f.bit == 0 {
 			continue
 		}
+		if f.name == "EPOLLEXCLUSIVE" && b.r.sleeps("epoll_wait", "epoll_pwait", "epoll_pwait2") {
+			b.plan.exclude(ruleAtLeastOne, 1)
+			continue
+		}
 		change := p
 		change.toggle = f.bit
 		all = append(all, b.add(c, Flag, "was made without "+f.name, func() *actor.Lie {

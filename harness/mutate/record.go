@@ -53,6 +53,11 @@ func (c *call) blocked() bool { return c.regard&actor.SeenBlocked != 0 }
 
 func (c *call) inspected() bool { return c.regard&actor.Inspected != 0 }
 
+// sleeps says whether a call of one of these names was seen asleep.
+func (r *recording) sleeps(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return slices.ContainsFunc(r.byName[name], (*call).blocked) })
+}
+
 // inspects says whether the spec looks at the data of any call of that name.
 func (r *recording) inspects(name string) bool {
 	return slices.ContainsFunc(r.byName[name], (*call).inspected)

@@ -172,6 +172,9 @@ var (
 	ruleClockNotSet = Rule{
 		Name: "clock-not-set", Why: "TFD_TIMER_CANCEL_ON_SET matters when the real-time clock is set, which the spec does not do",
 	}
+	ruleAtLeastOne = Rule{
+		Name: "at-least-one", Why: "with EPOLLEXCLUSIVE at least one of those that sleep is woken, which is true as well where the flag is ignored and all are",
+	}
 	ruleDisarms = Rule{
 		Name: "disarms", Why: "a time of zero disarms the timer, whether or not it is meant to be absolute",
 	}
@@ -222,7 +225,7 @@ var (
 
 // Rules returns all rules with their reasons.
 func Rules() []Rule {
-	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleUncounted, ruleSame, ruleEither, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
+	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleAtLeastOne, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleUncounted, ruleSame, ruleEither, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
 }
 
 var isolates = set("unshare", "setns", "mount", "umount2", "chroot", "pivot_root", "chdir", "fchdir", "capset", "setgroups",
