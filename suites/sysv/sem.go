@@ -1,0 +1,180 @@
+package sysv
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+	"golang.org/x/sys/unix"
+
+	. "github.com/ipcspec/ipcspec/harness"
+	"github.com/ipcspec/ipcspec/harness/actor"
+)
+
+// What all specs about semaphores share.
+
+const (
+	semUndo   = actor.SEM_UNDO
+	semNowait = actor.IPC_NOWAIT
+
+	semKey = 0x53454d // any key will do: the namespace is the clause's own
+	semMax = 32767    // SEMVMX
+
+	semCapOwner = 1 << 15 // CAP_IPC_OWNER
+	semCapAdmin = 1 << 21 // CAP_SYS_ADMIN
+)
+
+// sop is an operation on one semaphore.
+func sop(num, op int, flags ...int) actor.SemOp {
+	o := actor.SemOp{Num: num, Op: op}
+	for _, f := range flags {
+		o.Flags |= f
+	}
+	return o
+}
+
+// semBytes is an array of struct sembuf, for calls that are given an address.
+func semBytes(ops ...actor.SemOp) []byte {
+	var b []byte
+	for _, o := range ops {
+		for _, v := range []int{o.Num, o.Op, o.Flags} {
+			b = binary.NativeEndian.AppendUint16(b, uint16(v))
+		}
+	}
+	return b
+}
+
+// newSemSet makes a set with the given values.
+func newSemSet(a *actor.Actor, values ...int) int {
+	id := Must(a.Semget(actor.IPC_PRIVATE, len(values), 0o600))
+	Must(a.SemSetAll(id, values...))
+	return id
+}
+
+// expectSems checks the values of all semaphores of a set.
+func expectSems(a *actor.Actor, id int, values ...int) {
+	GinkgoHelper()
+	all := a.SemGetAll(id, len(values))
+	Expect(all).To(Return(0))
+	Expect(all.Values()).To(Equal(values))
+}
+
+// expectSemWaiters checks how many wait for a semaphore to increase, and how many for zero.
+func expectSemWaiters(a *actor.Actor, id, num, increase, zero int) {
+	GinkgoHelper()
+	Expect(a.Semctl(id, num, actor.GETNCNT, nil)).To(Return(increase))
+	Expect(a.Semctl(id, num, actor.GETZCNT, nil)).To(Return(zero))
+}
+
+// semStat is what IPC_STAT tells of a set, which is not judged here.
+func semStat(a *actor.Actor, id int) actor.SemidDS {
+	stat := a.SemStat(id, actor.IPC_STAT)
+	Must(stat)
+	return stat.SemidDS()
+}
+
+// setSemMode changes a set's permission bits.
+func setSemMode(a *actor.Actor, id, mode int) {
+	ds := semStat(a, id)
+	ds.Perm.Mode = uint32(mode)
+	Must(a.SemSet(id, ds))
+}
+
+// sleepInSemop has a new child of the actor's sleep in a semop.
+func sleepInSemop(a *actor.Actor, id int, ops ...actor.SemOp) *actor.Call {
+	GinkgoHelper()
+	call := a.Fork().Begin().Semop(id, ops...)
+	Expect(call).To(Block())
+	return call
+}
+
+// semSecond is the time in seconds, by the clock whose seconds the kernel puts into its structures.
+func semSecond(a *actor.Actor) int64 {
+	return a.Quietly().ClockGettime(unix.CLOCK_REALTIME_COARSE).Nanoseconds() / 1e9
+}
+
+// semNextSecond lets the second turn, so that a new time differs from an old one.
+func semNextSecond(a *actor.Actor) {
+	GinkgoHelper()
+	now := semSecond(a)
+	Must(a.Quietly().Nanosleep(unix.CLOCK_REALTIME, unix.TIMER_ABSTIME, (now+1)*1e9))
+	Eventually(func() int64 { return semSecond(a) }).Should(BeNumerically(">", now))
+}
+
+// beSemTime succeeds for a time from since until now.
+func beSemTime(a *actor.Actor, since int64) types.GomegaMatcher {
+	return And(BeNumerically(">=", since), BeNumerically("<=", semSecond(a)))
+}
+
+// semLimits are the four numbers of /proc/sys/kernel/sem, which every IPC namespace has for itself.
+type semLimits struct{ msl, mns, opm, mni int }
+
+func readSemLimits(a *actor.Actor) (l semLimits) {
+	_, err := fmt.Sscan(strings.TrimSpace(a.ReadFile("/proc/sys/kernel/sem")), &l.msl, &l.mns, &l.opm, &l.mni)
+	Presuppose(err == nil, "four numbers in /proc/sys/kernel/sem")
+	return l
+}
+
+func writeSemLimits(a *actor.Actor, l semLimits) {
+	a.WriteFile("/proc/sys/kernel/sem", fmt.Sprintln(l.msl, l.mns, l.opm, l.mni))
+}
+
+// expectSemUsage checks how many sets and semaphores there are in the namespace.
+func expectSemUsage(a *actor.Actor, sets, semaphores int) {
+	GinkgoHelper()
+	info := a.SemInfo(actor.SEM_INFO).Seminfo()
+	Expect(info.Usz).To(Equal(sets), "sets in the namespace")
+	Expect(info.Aem).To(Equal(semaphores), "semaphores in the namespace")
+}
+
+// A semRelation is what somebody can be to a set, as far as permissions go.
+type semRelation struct {
+	name string
+	bits int // of the mode
+	who  *actor.Actor
+}
+
+// semRelations makes a set of two semaphores whose owner, creator and their groups are all different,
+// and somebody in each relation to it, without capabilities.
+func semRelations(a *actor.Actor) (id int, relations []semRelation) {
+	creator, owner, stranger := FreshUser(), FreshUser(), FreshUser()
+	as := func(uid, gid int) *actor.Actor {
+		p := a.Fork()
+		Must(p.Raw(unix.SYS_SETGROUPS, 0, nil))
+		Must(p.Setresgid(gid, gid, gid))
+		Must(p.Setresuid(uid, uid, uid))
+		return p
+	}
+	relations = []semRelation{
+		{"creator", 0o600, as(creator, creator)},
+		{"owner", 0o600, as(owner, stranger)},
+		{"owner's group", 0o060, as(stranger, owner)},
+		{"creator's group", 0o060, as(stranger, creator)},
+		{"others", 0o006, as(stranger, stranger)},
+	}
+	id = Must(relations[0].who.Semget(semKey, 2, actor.IPC_CREAT|0o600))
+	ds := semStat(a, id)
+	ds.Perm.UID, ds.Perm.GID = uint32(owner), uint32(owner)
+	Must(a.SemSet(id, ds))
+	return id, relations
+}
+
+// expectSemPermission judges that an operation takes exactly the given permission (0444 or 0222) of
+// whoever asks for it: that alone is enough, and everything else is not, and changes nothing.
+func expectSemPermission(a *actor.Actor, permission int, succeed types.GomegaMatcher, ask func(who *actor.Actor, id int) *actor.Call) {
+	GinkgoHelper()
+	id, relations := semRelations(a)
+	for _, r := range relations {
+		Must(a.SemSetAll(id, 3, 0))
+		setSemMode(a, id, r.bits&permission)
+		Expect(ask(r.who, id)).To(succeed, r.name)
+
+		setSemMode(a, id, 0o666&^(r.bits&permission))
+		Must(a.SemSetAll(id, 3, 0)) // so that a change shows
+		Expect(ask(r.who, id)).To(FailWith(unix.EACCES), r.name)
+		expectSems(a, id, 3, 0)
+	}
+}

@@ -1,0 +1,798 @@
+package sysv
+
+import (
+	"math"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+	"golang.org/x/sys/unix"
+
+	. "github.com/ipcspec/ipcspec/harness"
+	"github.com/ipcspec/ipcspec/harness/actor"
+)
+
+var _ = Describe("semctl on the values of semaphores", func() {
+	Clause("semctl.getval", func() {
+		a := actor.New()
+		id := newSemSet(a, 0, 1, semMax)
+		for num, value := range []int{0, 1, semMax} {
+			Expect(a.Semctl(id, num, actor.GETVAL, nil)).To(Return(value))
+		}
+		Must(a.Semop(id, sop(1, 41)))
+		Expect(a.Fork().Semctl(id, 1, actor.GETVAL, nil)).To(Return(42))
+	})
+
+	Clause("semctl.setval", func() {
+		a := actor.New()
+		id := newSemSet(a, 1, 2, 3)
+		Expect(a.Semctl(id, 1, actor.SETVAL, 9)).To(Return(0))
+		expectSems(a, id, 1, 9, 3)
+		Expect(a.Semctl(id, 0, actor.SETVAL, semMax)).To(Return(0))
+		expectSems(a, id, semMax, 9, 3)
+		Expect(a.Semctl(id, 2, actor.SETVAL, 0)).To(Return(0))
+		expectSems(a, id, semMax, 9, 0)
+	})
+
+	Clause("semctl.setval-erange", func() {
+		a := actor.New()
+		id := newSemSet(a, 1, 2)
+		for _, value := range []int{-1, semMax + 1, 0xffff, 0x10000, math.MaxInt32, math.MinInt32} {
+			Expect(a.Semctl(id, 1, actor.SETVAL, value)).To(FailWith(unix.ERANGE))
+		}
+		expectSems(a, id, 1, 2)
+	})
+
+	Clause("semctl.getall", func() {
+		a := actor.New()
+		id := newSemSet(a, 5, 0, semMax)
+		buffer := a.Bytes([]byte("........"))
+		Expect(a.Semctl(id, 0, actor.GETALL, buffer)).To(Return(0))
+		Expect([]uint16{buffer.Uint16(0), buffer.Uint16(2), buffer.Uint16(4)}).To(Equal([]uint16{5, 0, semMax}))
+		Expect(string(buffer.Copy()[6:])).To(Equal(".."))
+	})
+
+	Clause("semctl.setall", func() {
+		a := actor.New()
+		id := newSemSet(a, 1, 2, 3)
+		Expect(a.SemSetAll(id, 0, semMax, 7)).To(Return(0))
+		expectSems(a, id, 0, semMax, 7)
+	})
+
+	Clause("semctl.setall-erange", func() {
+		a := actor.New()
+		id := newSemSet(a, 1, 2, 3)
+		Expect(a.SemSetAll(id, semMax+1, 7, 8)).To(FailWith(unix.ERANGE))
+		Expect(a.SemSetAll(id, 7, 0xffff, 8)).To(FailWith(unix.ERANGE))
+		Expect(a.SemSetAll(id, 7, 8, semMax+1)).To(FailWith(unix.ERANGE))
+		expectSems(a, id, 1, 2, 3)
+	})
+
+	Clause("semctl.many-values", func() {
+		// More than any buffer of the kernel's on its stack.
+		a := actor.New()
+		values := make([]int, 1000)
+		for i := range values {
+			values[i] = i * 31 % (semMax + 1)
+		}
+		id := Must(a.Semget(semPrivate, len(values), 0o600))
+		Expect(a.SemSetAll(id, values...)).To(Return(0))
+		expectSems(a, id, values...)
+		Expect(a.Semctl(id, 999, actor.GETVAL, nil)).To(Return(values[999]))
+	})
+
+	// setters are the ways to set a set of two semaphores to values, as far as each goes.
+	setters := []struct {
+		name string
+		set  func(a *actor.Actor, id, first, second int) *actor.Call
+	}{
+		{"setval", func(a *actor.Actor, id, first, _ int) *actor.Call { return a.Semctl(id, 0, actor.SETVAL, first) }},
+		{"setall", func(a *actor.Actor, id, first, second int) *actor.Call { return a.SemSetAll(id, first, second) }},
+	}
+	for _, s := range setters {
+		Clause("semctl."+s.name+"-wakes", func() {
+			a := actor.New()
+			id := newSemSet(a, 1, 1)
+			take, both := sleepInSemop(a, id, sop(0, -3)), sleepInSemop(a, id, sop(1, 1), sop(0, -3))
+			zero := sleepInSemop(a, id, sop(0, 0))
+			Expect(s.set(a, id, 2, 1)).To(Return(0))
+			Expect(take).To(Block())
+			Expect(both).To(Block())
+			Expect(zero).To(Block())
+			expectSems(a, id, 2, 1)
+			Expect(s.set(a, id, 6, 1)).To(Return(0))
+			Expect(take).To(Return(0))
+			Expect(both).To(Return(0))
+			Expect(zero).To(Return(0))
+			expectSems(a, id, 0, 2)
+		})
+
+		Clause("semctl."+s.name+"-to-zero-wakes", func() {
+			a := actor.New()
+			id := newSemSet(a, 4, 1)
+			zero, more := sleepInSemop(a, id, sop(0, 0)), sleepInSemop(a, id, sop(0, -5))
+			Expect(s.set(a, id, 3, 1)).To(Return(0))
+			Expect(zero).To(Block())
+			Expect(s.set(a, id, 0, 1)).To(Return(0))
+			Expect(zero).To(Return(0))
+			Expect(more).To(Block())
+			expectSems(a, id, 0, 1)
+			expectSemWaiters(a, id, 0, 1, 0)
+		})
+
+		Clause("semctl."+s.name+"-ctime", func() {
+			a := actor.New()
+			id := Must(a.Semget(semPrivate, 2, 0o600))
+			since := semSecond(a)
+			Expect(s.set(a, id, 1, 1)).To(Return(0))
+			Expect(semStat(a, id).Ctime).To(beSemTime(a, since))
+			Expect(semStat(a, id).Otime).To(BeZero())
+		})
+	}
+
+	Clause("semctl.setval-sempid", func() {
+		a := actor.New()
+		id := newSemSet(a, 1, 2)
+		b := a.Fork()
+		Expect(b.Semctl(id, 1, actor.SETVAL, 5)).To(Return(0))
+		Expect(a.Semctl(id, 1, actor.GETPID, nil)).To(Return(b.PID()))
+		Expect(a.Semctl(id, 0, actor.GETPID, nil)).To(Return(a.PID()))
+	})
+
+	Clause("semctl.setall-sempid", func() {
+		a := actor.New()
+		id := newSemSet(a, 1, 2)
+		b := a.Fork()
+		Expect(b.SemSetAll(id, 3, 4)).To(Return(0))
+		Expect(a.Semctl(id, 0, actor.GETPID, nil)).To(Return(b.PID()))
+		Expect(a.Semctl(id, 1, actor.GETPID, nil)).To(Return(b.PID()))
+	})
+
+	Clause("semctl.getpid", func() {
+		a := actor.New()
+		id := newSemSet(a, 1, 2)
+		b := a.Fork()
+		Must(b.Semop(id, sop(1, -1)))
+		Expect(a.Semctl(id, 1, actor.GETPID, nil)).To(Return(b.PID()))
+		Expect(b.Semctl(id, 0, actor.GETPID, nil)).To(Return(a.PID()))
+		Must(a.Semop(id, sop(1, 1)))
+		Expect(b.Semctl(id, 1, actor.GETPID, nil)).To(Return(a.PID()))
+	})
+
+	Clause("semctl.getncnt", func() {
+		a := actor.New()
+		id := newSemSet(a, 0, 1, 0)
+		Expect(a.Semctl(id, 0, actor.GETNCNT, nil)).To(Return(0))
+		sleepInSemop(a, id, sop(0, -1))
+		two := sleepInSemop(a, id, sop(0, -2))
+		sleepInSemop(a, id, sop(1, 0))
+		sleepInSemop(a, id, sop(2, -1))
+		Expect(a.Semctl(id, 0, actor.GETNCNT, nil)).To(Return(2))
+		Expect(a.Semctl(id, 1, actor.GETNCNT, nil)).To(Return(0))
+		Expect(a.Semctl(id, 2, actor.GETNCNT, nil)).To(Return(1))
+		Must(a.Kill(two.Actor().PID(), unix.SIGKILL))
+		Expect(two.Actor().AwaitGone()).To(BeTrue())
+		Expect(a.Semctl(id, 0, actor.GETNCNT, nil)).To(Return(1))
+	})
+
+	Clause("semctl.getzcnt", func() {
+		a := actor.New()
+		id := newSemSet(a, 1, 0, 2)
+		Expect(a.Semctl(id, 0, actor.GETZCNT, nil)).To(Return(0))
+		gone := sleepInSemop(a, id, sop(0, 0))
+		sleepInSemop(a, id, sop(0, 0))
+		sleepInSemop(a, id, sop(1, -1))
+		sleepInSemop(a, id, sop(2, 0))
+		Expect(a.Semctl(id, 0, actor.GETZCNT, nil)).To(Return(2))
+		Expect(a.Semctl(id, 1, actor.GETZCNT, nil)).To(Return(0))
+		Expect(a.Semctl(id, 2, actor.GETZCNT, nil)).To(Return(1))
+		Must(a.Kill(gone.Actor().PID(), unix.SIGKILL))
+		Expect(gone.Actor().AwaitGone()).To(BeTrue())
+		Expect(a.Semctl(id, 0, actor.GETZCNT, nil)).To(Return(1))
+	})
+
+	Clause("semctl.semnum-out-of-range", func() {
+		a := actor.New()
+		id := newSemSet(a, 1, 2)
+		for _, num := range []int{2, 3, -1, math.MaxInt32, math.MinInt32} {
+			for _, cmd := range []int{actor.GETVAL, actor.GETPID, actor.GETNCNT, actor.GETZCNT} {
+				Expect(a.Semctl(id, num, cmd, nil)).To(FailWith(unix.EINVAL))
+			}
+			Expect(a.Semctl(id, num, actor.SETVAL, 9)).To(FailWith(unix.EINVAL))
+		}
+		expectSems(a, id, 1, 2)
+	})
+
+	Clause("semctl.semnum-ignored", func() {
+		a := actor.New()
+		id := newSemSet(a, 1, 2)
+		plain := a.Alloc(128)
+		Must(a.Semctl(id, 0, actor.IPC_STAT, plain))
+		for _, num := range []int{1, 2, -1, math.MaxInt32} {
+			stat := a.Alloc(128)
+			Expect(a.Semctl(id, num, actor.IPC_STAT, stat)).To(Return(0))
+			Expect(stat.Copy()).To(Equal(plain.Copy()))
+
+			all := a.Alloc(4)
+			Expect(a.Semctl(id, num, actor.GETALL, all)).To(Return(0))
+			Expect([]uint16{all.Uint16(0), all.Uint16(2)}).To(Equal([]uint16{1, 2}))
+		}
+	})
+
+	Clause("semctl.semnum-ignored-by-changes", func() {
+		a := actor.New()
+		for i, num := range []int{2, -1, math.MaxInt32} {
+			id := newSemSet(a, 1, 2)
+			values := a.Bytes([]byte{0, 0, 0, 0})
+			values.PutUint16(0, uint16(i+3))
+			values.PutUint16(2, uint16(i+7))
+			Expect(a.Semctl(id, num, actor.SETALL, values)).To(Return(0))
+			expectSems(a, id, i+3, i+7)
+
+			stat := a.Alloc(128)
+			Must(a.Semctl(id, 0, actor.IPC_STAT, stat))
+			stat.PutUint32(20, 0o640) // the mode
+			Expect(a.Semctl(id, num, actor.IPC_SET, stat)).To(Return(0))
+			Expect(semStat(a, id).Perm.Mode).To(Equal(uint32(0o640)))
+
+			Expect(a.Semctl(id, num, actor.IPC_RMID, nil)).To(Return(0))
+			expectSemUsage(a, 0, 0)
+		}
+	})
+})
+
+var _ = Describe("What semctl takes to be permitted", func() {
+	reading := func(cmd int, arg func(who *actor.Actor) any) func(who *actor.Actor, id int) *actor.Call {
+		return func(who *actor.Actor, id int) *actor.Call { return who.Semctl(id, 0, cmd, arg(who)) }
+	}
+	none := func(*actor.Actor) any { return nil }
+	room := func(who *actor.Actor) any { return who.Alloc(128) }
+	for _, p := range []struct {
+		name       string
+		permission int
+		ask        func(who *actor.Actor, id int) *actor.Call
+	}{
+		{"stat-read", 0o444, reading(actor.IPC_STAT, room)},
+		{"sem-stat-read", 0o444, func(who *actor.Actor, id int) *actor.Call {
+			return who.Semctl(semIndex(who, id), 0, actor.SEM_STAT, who.Alloc(128))
+		}},
+		{"getall-read", 0o444, reading(actor.GETALL, room)},
+		{"getval-read", 0o444, reading(actor.GETVAL, none)},
+		{"getpid-read", 0o444, reading(actor.GETPID, none)},
+		{"getncnt-read", 0o444, reading(actor.GETNCNT, none)},
+		{"getzcnt-read", 0o444, reading(actor.GETZCNT, none)},
+		{"setval-alter", 0o222, func(who *actor.Actor, id int) *actor.Call { return who.Semctl(id, 1, actor.SETVAL, 6) }},
+		{"setall-alter", 0o222, func(who *actor.Actor, id int) *actor.Call { return who.SemSetAll(id, 7, 8) }},
+	} {
+		Clause("semctl.permission-"+p.name, func() {
+			a := actor.New()
+			expectSemPermission(a, p.permission, ReturnFD(), p.ask)
+		})
+	}
+
+	// all makes all calls that take a permission, first those that read.
+	all := func(who *actor.Actor, id int) (reads, alters []*actor.Call) {
+		buffer := who.Alloc(128)
+		for _, cmd := range []int{actor.IPC_STAT, actor.GETALL, actor.GETVAL, actor.GETPID, actor.GETNCNT, actor.GETZCNT} {
+			reads = append(reads, who.Semctl(id, 0, cmd, buffer))
+		}
+		reads = append(reads, who.Semctl(semIndex(who, id), 0, actor.SEM_STAT, buffer))
+		return reads, []*actor.Call{who.Semctl(id, 0, actor.SETVAL, 1), who.SemSetAll(id, 1, 2)}
+	}
+	expectAll := func(calls []*actor.Call, matcher types.GomegaMatcher) {
+		GinkgoHelper()
+		for _, c := range calls {
+			Expect(c).To(matcher)
+		}
+	}
+
+	Clause("semctl.eacces-owner", func() {
+		a := actor.New()
+		owner := a.Fork()
+		owner.DropCapabilities(^uint64(0))
+		id := newSemSet(a, 3, 4)
+		denied := FailWith(unix.EACCES)
+
+		setSemMode(a, id, 0o466)
+		reads, alters := all(owner, id)
+		expectAll(reads, ReturnFD())
+		expectAll(alters, denied)
+		setSemMode(a, id, 0o166)
+		reads, alters = all(owner, id)
+		expectAll(reads, denied)
+		expectAll(alters, denied)
+		expectSems(a, id, 3, 4)
+		setSemMode(a, id, 0o266)
+		reads, alters = all(owner, id)
+		expectAll(reads, denied)
+		expectAll(alters, ReturnFD())
+		expectSems(a, id, 1, 2)
+	})
+
+	Clause("semctl.cap-ipc-owner", func() {
+		a := actor.New()
+		Presuppose(a.Capabilities()&semCapOwner != 0, "CAP_IPC_OWNER: run as root, in a container with that capability")
+		id := newSemSet(a, 3, 4)
+		setSemMode(a, id, 0)
+		with, without := a.Fork(), a.Fork()
+		with.DropCapabilities(^uint64(semCapOwner))
+		without.DropCapabilities(semCapOwner)
+
+		reads, alters := all(without, id)
+		expectAll(reads, FailWith(unix.EACCES))
+		expectAll(alters, FailWith(unix.EACCES))
+		expectSems(a, id, 3, 4)
+		reads, alters = all(with, id)
+		expectAll(reads, ReturnFD())
+		expectAll(alters, ReturnFD())
+		expectSems(a, id, 1, 2)
+	})
+
+	Clause("semctl.execute-bits-unused", func() {
+		a := actor.New()
+		owner := a.Fork()
+		owner.DropCapabilities(^uint64(0))
+		id := newSemSet(a, 3, 4)
+		setSemMode(a, id, 0o600)
+		reads, alters := all(owner, id)
+		expectAll(reads, ReturnFD())
+		expectAll(alters, ReturnFD())
+		setSemMode(a, id, 0o111)
+		reads, alters = all(owner, id)
+		expectAll(reads, FailWith(unix.EACCES))
+		expectAll(alters, FailWith(unix.EACCES))
+		Expect(semStat(a, id).Perm.Mode & 0o777).To(Equal(uint32(0o111)))
+	})
+
+	for _, c := range []struct {
+		name string
+		do   func(who *actor.Actor, id int, ds actor.SemidDS) *actor.Call
+	}{
+		{"set", func(who *actor.Actor, id int, ds actor.SemidDS) *actor.Call { return who.SemSet(id, ds) }},
+		{"rmid", func(who *actor.Actor, id int, _ actor.SemidDS) *actor.Call {
+			return who.Semctl(id, 0, actor.IPC_RMID, nil)
+		}},
+	} {
+		for i, name := range []string{"creator", "owner"} {
+			Clause("semctl."+c.name+"-by-"+name, func() {
+				a := actor.New()
+				id, relations := semRelations(a)
+				setSemMode(a, id, 0) // the bits have no say in it
+				ds := semStat(a, id)
+				ds.Perm.Mode = 0o640
+				Expect(c.do(relations[i].who, id, ds)).To(Return(0))
+				if c.name == "set" {
+					Expect(semStat(a, id).Perm.Mode & 0o777).To(Equal(uint32(0o640)))
+				} else {
+					expectSemUsage(a, 0, 0)
+				}
+			})
+		}
+
+		Clause("semctl."+c.name+"-eperm", func() {
+			a := actor.New()
+			id, relations := semRelations(a)
+			setSemMode(a, id, 0o666)
+			before := semStat(a, id)
+			ds := before
+			ds.Perm.Mode = 0o606
+			holder := a.Fork() // with a capability that is not the one
+			holder.DropCapabilities(^uint64(semCapOwner))
+			strangers := append(relations[2:], semRelation{name: "CAP_IPC_OWNER", who: holder})
+			for _, r := range strangers {
+				Expect(c.do(r.who, id, ds)).To(FailWith(unix.EPERM), r.name)
+			}
+			Expect(semStat(a, id)).To(Equal(before))
+		})
+
+		Clause("semctl."+c.name+"-cap-sys-admin", func() {
+			a := actor.New()
+			Presuppose(a.Capabilities()&semCapAdmin != 0, "CAP_SYS_ADMIN: run as root, in a container with that capability")
+			id, _ := semRelations(a)
+			setSemMode(a, id, 0o600)
+			ds := semStat(a, id)
+			ds.Perm.Mode = 0o640
+			admin, not := a.Fork(), a.Fork()
+			admin.DropCapabilities(^uint64(semCapAdmin))
+			not.DropCapabilities(semCapAdmin)
+			Expect(c.do(not, id, ds)).To(FailWith(unix.EPERM))
+			Expect(semStat(a, id).Perm.Mode & 0o777).To(Equal(uint32(0o600)))
+			Expect(c.do(admin, id, ds)).To(Return(0))
+			if c.name == "set" {
+				Expect(semStat(a, id).Perm.Mode & 0o777).To(Equal(uint32(0o640)))
+			} else {
+				expectSemUsage(a, 0, 0)
+			}
+		})
+	}
+})
+
+// semIndex finds a set's place in the kernel's array, with the right of everybody.
+func semIndex(a *actor.Actor, id int) int {
+	last := Must(a.SemInfo(actor.IPC_INFO))
+	for index := range last + 1 {
+		if a.SemStat(index, actor.SEM_STAT_ANY).Value() == id {
+			return index
+		}
+	}
+	return -1
+}
+
+var _ = Describe("semctl on a set as a whole", func() {
+	Clause("semctl.stat", func() {
+		a := actor.New()
+		since := semSecond(a)
+		uid, gid := uint32(Must(a.Getuid())), uint32(Must(a.Raw(unix.SYS_GETGID)))
+		id := Must(a.Semget(semKey, 3, semCreat|0o640))
+		Must(a.Semop(id, sop(0, 1)))
+
+		stat := a.SemStat(id, actor.IPC_STAT)
+		Expect(stat).To(Return(0))
+		ds := stat.SemidDS()
+		Expect(ds.Perm.Key).To(Equal(int32(semKey)))
+		Expect([]uint32{ds.Perm.UID, ds.Perm.GID, ds.Perm.CUID, ds.Perm.CGID}).To(Equal([]uint32{uid, gid, uid, gid}))
+		Expect(ds.Perm.Mode).To(Equal(uint32(0o640)))
+		Expect(ds.Nsems).To(Equal(int64(3)))
+		Expect(ds.Otime).To(beSemTime(a, since))
+		Expect(ds.Ctime).To(beSemTime(a, since))
+		Expect(a.SemStat(id, actor.IPC_STAT).SemidDS()).To(Equal(ds), "looking changes nothing")
+	})
+
+	Clause("semctl.seq", func() {
+		a := actor.New()
+		stat := func() (index int, perm actor.IPCPerm) {
+			set := Must(a.Semget(semPrivate, 1, 0o600))
+			index = semIndex(a, set)
+			stat := a.SemStat(set, actor.IPC_STAT)
+			Expect(stat).To(Return(0))
+			Must(a.Semctl(set, 0, actor.IPC_RMID, nil))
+			return index, stat.SemidDS().Perm
+		}
+		// A place in the array that is used anew is told from its former use by the number.
+		last := map[int]uint16{}
+		for range 4 {
+			index, perm := stat()
+			if seq, again := last[index]; again {
+				Expect(perm.Seq).NotTo(Equal(seq))
+			}
+			last[index] = perm.Seq
+		}
+	})
+
+	Clause("semctl.set-mode", func() {
+		a := actor.New()
+		id := Must(a.Semget(semKey, 2, semCreat|0o600))
+		before := semStat(a, id)
+		for _, mode := range []uint32{0o640, 0o777, 0o421, 0o400, 0o177400 | 0o604} {
+			ds := before
+			ds.Perm.Mode = mode
+			Expect(a.SemSet(id, ds)).To(Return(0))
+			after := semStat(a, id)
+			Expect(after.Perm.Mode).To(Equal(mode & 0o777))
+			after.Perm.Mode, after.Ctime = before.Perm.Mode, before.Ctime
+			Expect(after).To(Equal(before))
+		}
+	})
+
+	Clause("semctl.set-owner", func() {
+		a := actor.New()
+		id := newSemSet(a, 1)
+		before := semStat(a, id)
+		want := before
+		want.Perm.UID, want.Perm.GID = uint32(FreshUser()), uint32(FreshUser())
+		Expect(a.SemSet(id, want)).To(Return(0))
+		after := semStat(a, id)
+		after.Ctime = before.Ctime
+		Expect(after).To(Equal(want))
+	})
+
+	Clause("semctl.set-nothing-else", func() {
+		a := actor.New()
+		id := Must(a.Semget(semKey, 2, semCreat|0o600))
+		before := semStat(a, id)
+		// Everything in the structure is another number, but the three that are to be set.
+		ds := a.Alloc(128)
+		for off := 0; off < 128; off += 4 {
+			ds.PutUint32(off, 77)
+		}
+		ds.PutUint32(4, before.Perm.UID)
+		ds.PutUint32(8, before.Perm.GID)
+		ds.PutUint32(20, before.Perm.Mode)
+		Expect(a.Semctl(id, 0, actor.IPC_SET, ds)).To(Return(0))
+		after := semStat(a, id)
+		after.Ctime = before.Ctime
+		Expect(after).To(Equal(before))
+		expectSems(a, id, 0, 0)
+		Expect(a.Semget(semKey, 2, 0)).To(Return(id))
+	})
+
+	Clause("semctl.set-ctime", func() {
+		a := actor.New()
+		id := Must(a.Semget(semPrivate, 2, 0o600))
+		ds := semStat(a, id)
+		ds.Ctime, ds.Otime = 1, 1
+		since := semSecond(a)
+		Expect(a.SemSet(id, ds)).To(Return(0))
+		Expect(semStat(a, id).Ctime).To(beSemTime(a, since))
+		Expect(semStat(a, id).Otime).To(BeZero())
+	})
+
+	Clause("semctl.ctime-of-last-change", func() {
+		a := actor.New()
+		var ids []int
+		for range 4 {
+			ids = append(ids, Must(a.Semget(semPrivate, 1, 0o600)))
+		}
+		ds := semStat(a, ids[0])
+		semNextSecond(a)
+
+		since := semSecond(a)
+		Expect(a.SemSet(ids[0], ds)).To(Return(0))
+		Expect(a.Semctl(ids[1], 0, actor.SETVAL, 1)).To(Return(0))
+		Expect(a.SemSetAll(ids[2], 1)).To(Return(0))
+		for _, id := range ids[:3] {
+			Expect(semStat(a, id).Ctime).To(beSemTime(a, since))
+			Expect(semStat(a, id).Ctime).To(BeNumerically(">", ds.Ctime))
+			Expect(semStat(a, id).Otime).To(BeZero())
+		}
+		expectSems(a, ids[3], 0)
+		Expect(a.Semctl(ids[3], 0, actor.SETVAL, -1)).To(FailWith(unix.ERANGE))
+		Expect(a.SemSetAll(ids[3], semMax+1)).To(FailWith(unix.ERANGE))
+		Expect(semStat(a, ids[3]).Ctime).To(BeNumerically("<", since))
+	})
+
+	Clause("semctl.rmid", func() {
+		a := actor.New()
+		id := Must(a.Semget(semKey, 2, semCreat|0o600))
+		kept := newSemSet(a, 6)
+		Expect(a.Semctl(id, 0, actor.IPC_RMID, nil)).To(Return(0))
+		expectSemUsage(a, 1, 1)
+		Expect(a.Semget(semKey, 0, 0)).To(FailWith(unix.ENOENT))
+		expectSems(a, kept, 6)
+	})
+
+	Clause("semctl.rmid-wakes", func() {
+		a := actor.New()
+		id := newSemSet(a, 1, 0)
+		waits := []*actor.Call{
+			sleepInSemop(a, id, sop(0, 0)), sleepInSemop(a, id, sop(1, -1)),
+			sleepInSemop(a, id, sop(0, -1), sop(1, -1)), sleepInSemop(a, id, sop(0, 0), sop(1, 0)),
+		}
+		Expect(a.Semctl(id, 0, actor.IPC_RMID, nil)).To(Return(0))
+		for _, wait := range waits {
+			Expect(wait).To(FailWith(unix.EIDRM))
+		}
+	})
+
+	Clause("semctl.removed-set", func() {
+		a := actor.New()
+		id := newSemSet(a, 1)
+		ds := semStat(a, id)
+		Must(a.Semctl(id, 0, actor.IPC_RMID, nil))
+		gone := Or(FailWith(unix.EIDRM), FailWith(unix.EINVAL))
+		look := func() {
+			GinkgoHelper()
+			for _, cmd := range []int{actor.IPC_STAT, actor.GETALL, actor.GETVAL, actor.GETPID, actor.GETNCNT, actor.GETZCNT} {
+				Expect(a.Semctl(id, 0, cmd, a.Alloc(128))).To(gone)
+			}
+			Expect(a.Semctl(id, 0, actor.SETVAL, 1)).To(gone)
+			Expect(a.SemSetAll(id, 1)).To(gone)
+			Expect(a.SemSet(id, ds)).To(gone)
+			Expect(a.Semctl(id, 0, actor.IPC_RMID, nil)).To(gone)
+		}
+		look()
+		other := newSemSet(a, 5)
+		Expect(other).NotTo(Equal(id))
+		look()
+		expectSems(a, other, 5)
+	})
+
+	Clause("semctl.no-such-set", func() {
+		a := actor.New()
+		id := newSemSet(a, 5)
+		ds := semStat(a, id)
+		for _, wrong := range []int{-1, math.MinInt32, id + 1, math.MaxInt32} {
+			for _, cmd := range []int{actor.IPC_STAT, actor.SEM_STAT, actor.SEM_STAT_ANY, actor.GETALL, actor.GETVAL, actor.GETPID, actor.GETNCNT, actor.GETZCNT} {
+				Expect(a.Semctl(wrong, 0, cmd, a.Alloc(128))).To(FailWith(unix.EINVAL))
+			}
+			Expect(a.Semctl(wrong, 0, actor.SETVAL, 1)).To(FailWith(unix.EINVAL))
+			Expect(a.SemSetAll(wrong, 1)).To(FailWith(unix.EINVAL))
+			Expect(a.SemSet(wrong, ds)).To(FailWith(unix.EINVAL))
+			Expect(a.Semctl(wrong, 0, actor.IPC_RMID, nil)).To(FailWith(unix.EINVAL))
+		}
+		expectSems(a, id, 5)
+		expectSemUsage(a, 1, 1)
+	})
+
+	Clause("semctl.unknown-op", func() {
+		a := actor.New()
+		id := newSemSet(a, 5)
+		before := semStat(a, id)
+		for _, cmd := range []int{-1, 4, 5, 10, 21, 99, math.MaxInt32} {
+			Expect(a.Semctl(id, 0, cmd, a.Alloc(128))).To(FailWith(unix.EINVAL))
+		}
+		expectSems(a, id, 5)
+		Expect(semStat(a, id)).To(Equal(before))
+	})
+
+	Clause("semctl.efault-reading", func() {
+		a := actor.New()
+		id := newSemSet(a, 5)
+		for _, to := range []actor.Mem{a.Unmapped(), a.ReadOnly(make([]byte, 128))} {
+			for _, cmd := range []int{actor.IPC_STAT, actor.GETALL, actor.IPC_INFO, actor.SEM_INFO} {
+				Expect(a.Semctl(id, 0, cmd, to)).To(FailWith(unix.EFAULT))
+			}
+			for _, cmd := range []int{actor.SEM_STAT, actor.SEM_STAT_ANY} {
+				Expect(a.Semctl(semIndex(a, id), 0, cmd, to)).To(FailWith(unix.EFAULT))
+			}
+		}
+	})
+
+	Clause("semctl.efault-setting", func() {
+		a := actor.New()
+		id := newSemSet(a, 5, 6)
+		before := semStat(a, id)
+		Expect(a.Semctl(id, 0, actor.SETALL, a.Unmapped())).To(FailWith(unix.EFAULT))
+		Expect(a.Semctl(id, 0, actor.IPC_SET, a.Unmapped())).To(FailWith(unix.EFAULT))
+		half := a.PageEnd(3)
+		half.PutUint16(0, 9)
+		Expect(a.Semctl(id, 0, actor.SETALL, half)).To(FailWith(unix.EFAULT))
+		expectSems(a, id, 5, 6)
+		Expect(semStat(a, id)).To(Equal(before))
+	})
+})
+
+var _ = Describe("What semctl tells of all sets", func() {
+	Clause("semctl.ipc-info", func() {
+		a := actor.New()
+		newSemSet(a, 1, 2, 3)
+		l := readSemLimits(a)
+		call := a.SemInfo(actor.IPC_INFO)
+		Expect(call).To(ReturnFD())
+		info := call.Seminfo()
+		Expect(semLimits{info.Msl, info.Mns, info.Opm, info.Mni}).To(Equal(l))
+		Expect(info.Vmx).To(Equal(semMax))
+		Expect(info.Aem).To(Equal(semMax))
+		Expect(info.Usz).To(BeNumerically(">", 0))
+	})
+
+	Clause("semctl.limits-set", func() {
+		a := actor.New()
+		want := semLimits{101, 102, 103, 104}
+		writeSemLimits(a, want)
+		for _, cmd := range []int{actor.IPC_INFO, actor.SEM_INFO} {
+			call := a.SemInfo(cmd)
+			Expect(call).To(ReturnFD())
+			info := call.Seminfo()
+			Expect(semLimits{info.Msl, info.Mns, info.Opm, info.Mni}).To(Equal(want))
+		}
+	})
+
+	Clause("semctl.sem-info", func() {
+		a := actor.New()
+		plain := a.SemInfo(actor.IPC_INFO).Seminfo()
+		sets, semaphores := 0, 0
+		expectUsage := func() {
+			GinkgoHelper()
+			call := a.SemInfo(actor.SEM_INFO)
+			Expect(call).To(ReturnFD())
+			info := call.Seminfo()
+			Expect([]int{info.Usz, info.Aem}).To(Equal([]int{sets, semaphores}))
+			info.Usz, info.Aem = plain.Usz, plain.Aem
+			Expect(info).To(Equal(plain))
+		}
+		expectUsage()
+		var ids []int
+		for _, n := range []int{3, 1, 7} {
+			ids = append(ids, Must(a.Semget(semPrivate, n, 0o600)))
+			sets, semaphores = sets+1, semaphores+n
+			expectUsage()
+		}
+		Must(a.Semctl(ids[0], 0, actor.IPC_RMID, nil))
+		sets, semaphores = sets-1, semaphores-3
+		expectUsage()
+	})
+
+	Clause("semctl.highest-index", func() {
+		a := actor.New()
+		var ids []int
+		for range 3 {
+			ids = append(ids, Must(a.Semget(semPrivate, 1, 0o600)))
+		}
+		for len(ids) > 0 {
+			highest := a.SemInfo(actor.IPC_INFO)
+			Expect(highest).To(ReturnFD())
+			Expect(a.SemInfo(actor.SEM_INFO)).To(Return(highest.Value()))
+			var found []int
+			for index := range highest.Value() + 1 {
+				if set := a.SemStat(index, actor.SEM_STAT); set.OK() {
+					found = append(found, set.Value())
+				}
+			}
+			Expect(found).To(ConsistOf(ids))
+			Expect(a.SemStat(highest.Value(), actor.SEM_STAT)).To(ReturnFD(), "the entry is used")
+			last := found[len(found)-1]
+			Must(a.Semctl(last, 0, actor.IPC_RMID, nil))
+			for i, id := range ids {
+				if id == last {
+					ids = append(ids[:i:i], ids[i+1:]...)
+					break
+				}
+			}
+		}
+	})
+
+	for _, s := range []struct {
+		name string
+		cmd  int
+	}{{"sem-stat", actor.SEM_STAT}, {"sem-stat-any", actor.SEM_STAT_ANY}} {
+		Clause("semctl."+s.name, func() {
+			a := actor.New()
+			ids := []int{Must(a.Semget(semPrivate, 1, 0o600)), Must(a.Semget(semKey, 2, semCreat|0o644)), newSemSet(a, 1, 2, 3)}
+			Must(a.Semop(ids[0], sop(0, 1)))
+			seen := 0
+			for index := range Must(a.SemInfo(actor.IPC_INFO)) + 1 {
+				for _, id := range ids {
+					if stat := a.SemStat(index, s.cmd); stat.Value() == id {
+						seen++
+						Expect(stat.SemidDS()).To(Equal(semStat(a, id)))
+					}
+				}
+			}
+			Expect(seen).To(Equal(len(ids)))
+		})
+
+		Clause("semctl."+s.name+"-unused", func() {
+			a := actor.New()
+			Expect(a.SemStat(0, s.cmd)).To(FailWith(unix.EINVAL))
+			id := newSemSet(a, 1)
+			index := semIndex(a, id)
+			Expect(a.SemStat(index, s.cmd)).To(Return(id))
+			Expect(a.SemStat(index+1, s.cmd)).To(FailWith(unix.EINVAL))
+			Expect(a.SemStat(-1, s.cmd)).To(FailWith(unix.EINVAL))
+			Must(a.Semctl(id, 0, actor.IPC_RMID, nil))
+			Expect(a.SemStat(index, s.cmd)).To(FailWith(unix.EINVAL))
+		})
+	}
+
+	Clause("semctl.sem-stat-any-without-permission", func() {
+		a := actor.New()
+		id := newSemSet(a, 1, 2)
+		before := semStat(a, id)
+		setSemMode(a, id, 0)
+		anybody := a.Fork()
+		anybody.DropCapabilities(^uint64(0))
+		index := semIndex(a, id)
+
+		Expect(anybody.SemStat(id, actor.IPC_STAT)).To(FailWith(unix.EACCES))
+		Expect(anybody.SemStat(index, actor.SEM_STAT)).To(FailWith(unix.EACCES))
+		stat := anybody.SemStat(index, actor.SEM_STAT_ANY)
+		Expect(stat).To(Return(id))
+		ds := stat.SemidDS()
+		Expect(ds.Perm.Mode & 0o777).To(BeZero())
+		ds.Perm.Mode, ds.Ctime = before.Perm.Mode, before.Ctime
+		Expect(ds).To(Equal(before))
+	})
+
+	Clause("semctl.sem-stat-any-by-anybody", func() {
+		a := actor.New()
+		id, relations := semRelations(a)
+		setSemMode(a, id, 0)
+		index := semIndex(a, id)
+		for _, r := range relations {
+			Expect(r.who.SemStat(index, actor.SEM_STAT_ANY)).To(Return(id), r.name)
+		}
+	})
+
+	Clause("semctl.info-by-anybody", func() {
+		a := actor.New()
+		newSemSet(a, 1, 2)
+		other := a.Fork()
+		other.DropCapabilities(^uint64(0))
+		for _, cmd := range []int{actor.IPC_INFO, actor.SEM_INFO} {
+			mine, theirs := a.SemInfo(cmd), other.SemInfo(cmd)
+			Expect(theirs).To(Return(mine.Value()))
+			Expect(theirs.Seminfo()).To(Equal(mine.Seminfo()))
+		}
+	})
+})
