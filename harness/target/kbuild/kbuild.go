@@ -167,18 +167,38 @@ const HostFolder = "host"
 // release has.
 var HostPackages = [][]string{{"libc6"}, {"libelf1t64", "libelf1"}, {"zlib1g"}, {"libzstd1"}}
 
+// fixdep is one of the kernel's tools, by which the others are found.
+func fixdep(root string) string {
+	tools, _ := filepath.Glob(filepath.Join(root, "usr/lib/linux-kbuild-*/scripts/basic/fixdep"))
+	if len(tools) != 1 {
+		return ""
+	}
+	return tools[0]
+}
+
+// WantsLibraries says whether the kernel's tools in a folder of unpacked packages want newer libraries than
+// this machine has.
+func WantsLibraries(root string) bool {
+	var words bytes.Buffer
+	// fixdep complains of its usage; objtool, which is linked with more, does so too.
+	objtools, _ := filepath.Glob(filepath.Join(root, "usr/lib/linux-kbuild-*/tools/objtool/objtool"))
+	for _, tool := range append(objtools, fixdep(root)) {
+		try := exec.Command(tool)
+		try.Env = append(os.Environ(), "SRCARCH=x86") // Debian's objtool is a script that looks at it
+		try.Stderr = &words
+		_ = try.Run()
+	}
+	return strings.Contains(words.String(), "GLIBC_")
+}
+
 // provideTools has the kernel's tools run on this machine: where they are linked with a newer C library, by
 // that one's loader.
 func provideTools(root string) error {
-	tools, _ := filepath.Glob(filepath.Join(root, "usr/lib/linux-kbuild-*/scripts/basic/fixdep"))
-	if len(tools) != 1 {
+	tool := fixdep(root)
+	if tool == "" {
 		return fmt.Errorf("%s: the package linux-kbuild-… is missing, which has the tools for a build", root)
 	}
-	var words bytes.Buffer
-	try := exec.Command(tools[0])
-	try.Stderr = &words
-	_ = try.Run() // it complains of its usage
-	if !strings.Contains(words.String(), "GLIBC_") {
+	if !WantsLibraries(root) {
 		return nil
 	}
 	var loader string
@@ -191,7 +211,7 @@ func provideTools(root string) error {
 	if loader == "" {
 		return fmt.Errorf("the kernel's tools want a newer C library than this machine has: unpack libc6, libelf1, zlib1g and libzstd1 of the kernel's release of Debian into %s", filepath.Join(root, HostFolder))
 	}
-	kbuild := filepath.Dir(filepath.Dir(filepath.Dir(tools[0])))
+	kbuild := filepath.Dir(filepath.Dir(filepath.Dir(tool)))
 	return filepath.WalkDir(kbuild, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() || strings.HasSuffix(path, ".elf") {
 			return err
@@ -247,4 +267,4 @@ func kernelCompiler(build string) string {
 }
 
 // ErrNoHeaders says that a folder with sources was given, and no headers to build it against.
-var ErrNoHeaders = errors.New("a folder is built against the kernel's headers: say with --headers where they are")
+var ErrNoHeaders = errors.New("a folder is built against the kernel's headers: bring them with ipcspec kernel fetch --headers, or say with --headers where they are")

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ipcspec/ipcspec/harness/kernel"
+	"github.com/ipcspec/ipcspec/harness/target/kbuild"
 )
 
 // Debian's own mirrors, where the machine's sources name none of it.
@@ -249,6 +250,22 @@ func (c candidate) closure(all []pkg, names ...string) []pkg {
 	return found
 }
 
+// libraries brings what the kernel's tools are linked with, where this machine's C library is older.
+func (a *apt) libraries(folder string) error {
+	for _, names := range kbuild.HostPackages {
+		var err error
+		for _, name := range names {
+			if err = a.unpack([]pkg{{name: name}}, folder); err == nil {
+				break
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // unpack fetches packages and unpacks them into a folder.
 func (a *apt) unpack(packages []pkg, folder string) error {
 	debs, err := os.MkdirTemp(a.folder, "debs-")
@@ -258,8 +275,12 @@ func (a *apt) unpack(packages []pkg, folder string) error {
 	defer os.RemoveAll(debs)
 	words := []string{"download", "-qq"}
 	for _, p := range packages {
-		fmt.Fprintf(a.cache.Words, "fetching %s %s\n", p.name, p.version)
-		words = append(words, p.name+"="+p.version)
+		fmt.Fprintln(a.cache.Words, strings.TrimSpace("fetching "+p.name+" "+p.version))
+		if p.version == "" { // the newest
+			words = append(words, p.name)
+		} else {
+			words = append(words, p.name+"="+p.version)
+		}
 	}
 	if _, err := a.run(debs, "apt-get", words...); err != nil {
 		return err

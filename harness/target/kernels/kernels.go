@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ipcspec/ipcspec/harness/kernel"
+	"github.com/ipcspec/ipcspec/harness/target/kbuild"
 )
 
 // A Kernel is one in the cache.
@@ -176,6 +177,11 @@ func (c Cache) Fetch(ctx context.Context, name string, headers bool) (Kernel, er
 		return k, err
 	}
 	final := filepath.Join(c.Folder, r.folder())
+	if headers && kbuild.WantsLibraries(work) {
+		if err := a.libraries(filepath.Join(work, kbuild.HostFolder)); err != nil {
+			return k, err
+		}
+	}
 	if headers {
 		if err := relocate(work, final); err != nil {
 			return k, err
