@@ -99,10 +99,11 @@ var _ = Describe("Devices that every system has", func() {
 	Clause("device.full-seek", func() {
 		a := actor.New()
 		fd := device(a, "full", unix.O_RDWR)
+		Expect(a.Lseek(fd, 0, unix.SEEK_SET)).To(Return(0))
+		Expect(a.Lseek(fd, 0, unix.SEEK_CUR)).To(Return(0))
+		// Where a seek goes to is not said, only that it succeeds.
 		for _, whence := range []int{unix.SEEK_SET, unix.SEEK_CUR, unix.SEEK_END} {
-			for _, by := range []int64{0, 1, 100, 1 << 40} {
-				Expect(a.Lseek(fd, by, whence)).To(ReturnSuccess())
-			}
+			Expect(a.Lseek(fd, 100, whence)).To(ReturnSuccess())
 		}
 	})
 
@@ -190,7 +191,9 @@ var _ = Describe("Mapping devices that every system has", func() {
 		a := actor.New()
 		Expect(a.Mmap(0, 4096, unix.PROT_READ, unix.MAP_PRIVATE, device(a, "zero", unix.O_WRONLY), 0)).To(FailWith(unix.EACCES))
 		Expect(a.Mmap(0, 4096, rw, unix.MAP_SHARED, device(a, "zero", unix.O_RDONLY), 0)).To(FailWith(unix.EACCES))
-		Expect(a.Mmap(0, 4096, rw, unix.MAP_PRIVATE, device(a, "zero", unix.O_RDONLY), 0)).To(ReturnSuccess())
+		mmap := a.Mmap(0, 4096, rw, unix.MAP_PRIVATE, device(a, "zero", unix.O_RDONLY), 0)
+		Expect(mmap).To(ReturnSuccess())
+		Expect(mmap.Value() % unix.Getpagesize()).To(BeZero())
 	})
 })
 
@@ -258,7 +261,7 @@ var _ = Describe("Device nodes", func() {
 			Expect(a.Mknodat(unix.AT_FDCWD, path, unix.S_IFCHR|0o600, unix.Mkdev(numbers[0], numbers[1]))).To(Return(0))
 			stat := a.Stat(path)
 			Must(stat)
-			Expect(stat.Stat().Mode & unix.S_IFMT).To(BeEquivalentTo(unix.S_IFCHR))
+			Expect(stat.Stat().Mode).To(BeEquivalentTo(unix.S_IFCHR | 0o600))
 			Expect(stat.Stat().Rdev).To(Equal(unix.Mkdev(numbers[0], numbers[1])))
 		}
 		zero := Must(a.Open(folder+"/1", unix.O_RDONLY, 0))
@@ -271,7 +274,7 @@ var _ = Describe("Device nodes", func() {
 		Expect(a.Mknodat(unix.AT_FDCWD, path, unix.S_IFIFO|0o600, unix.Mkdev(1, 3))).To(Return(0))
 		stat := a.Stat(path)
 		Must(stat)
-		Expect(stat.Stat().Mode & unix.S_IFMT).To(BeEquivalentTo(unix.S_IFIFO))
+		Expect(stat.Stat().Mode).To(BeEquivalentTo(unix.S_IFIFO | 0o600))
 		Expect(stat.Stat().Rdev).To(BeZero())
 	})
 
@@ -290,13 +293,16 @@ var _ = Describe("Device nodes", func() {
 		a := actor.New()
 		folder := mountedFolder(a, 0)
 		Must(a.Mknodat(unix.AT_FDCWD, folder+"/node", unix.S_IFCHR|0o600, unix.Mkdev(1, 3)))
+		before := a.Stat(folder + "/node")
+		Must(before)
 		Must(a.Symlink("nowhere", folder+"/link"))
 		for _, name := range []string{"/node", "/link"} {
 			Expect(a.Mknodat(unix.AT_FDCWD, folder+name, unix.S_IFCHR|0o666, unix.Mkdev(1, 5))).To(FailWith(unix.EEXIST))
 		}
 		stat := a.Stat(folder + "/node")
 		Must(stat)
-		Expect(stat.Stat().Rdev).To(Equal(unix.Mkdev(1, 3)))
+		Expect(stat.Stat()).To(Equal(before.Stat()))
+		Expect([]uint64{uint64(stat.Stat().Mode), stat.Stat().Rdev}).To(Equal([]uint64{unix.S_IFCHR | 0o600, unix.Mkdev(1, 3)}))
 		Expect(a.Stat(folder + "/nowhere")).To(FailWith(unix.ENOENT))
 	})
 
@@ -308,5 +314,8 @@ var _ = Describe("Device nodes", func() {
 			Expect(a.Stat(path)).To(FailWith(unix.ENOENT))
 		}
 		Expect(a.Mknodat(unix.AT_FDCWD, path, unix.S_IFIFO|0o600, 0)).To(Return(0))
+		stat := a.Stat(path)
+		Must(stat)
+		Expect(stat.Stat().Mode).To(BeEquivalentTo(unix.S_IFIFO | 0o600))
 	})
 })
