@@ -252,14 +252,15 @@ func (c candidate) closure(all []pkg, names ...string) []pkg {
 
 // libraries brings what the kernel's tools are linked with, where this machine's C library is older.
 func (a *apt) libraries(folder string) error {
-	for _, names := range kbuild.HostPackages {
+	for i, names := range kbuild.HostPackages {
 		var err error
 		for _, name := range names {
 			if err = a.unpack([]pkg{{name: name}}, folder); err == nil {
 				break
 			}
 		}
-		if err != nil {
+		// Not all sources have all of them; where one is missing, this machine's library has to do.
+		if err != nil && i == 0 {
 			return err
 		}
 	}
