@@ -223,18 +223,26 @@ func TestMisuseOfRun(t *testing.T) {
 	}
 }
 
-// TestPipesComplete keeps the pipes suite what it claims to be.
-func TestPipesComplete(t *testing.T) {
+// TestCompleteSuites keeps the suites that are complete what they claim to be.
+func TestCompleteSuites(t *testing.T) {
 	catalogue, err := wholeCatalogue()
 	if err != nil {
 		t.Fatal(err)
 	}
-	coverage, err := catalogue.Cover(checks(), "pipes")
-	if err != nil {
-		t.Fatal(err)
-	}
-	total := coverage.Total
-	if total.Normative == 0 || total.Left > 0 || total.Cited*100 < 60*total.Normative || total.Clauses < 250 || total.Untested > 0 {
-		t.Errorf("the pipes suite is not complete: %+v", total)
+	for _, suite := range []struct {
+		name    string
+		clauses int // at least
+	}{
+		{"pipes", 250},
+		{"signals", 650},
+	} {
+		coverage, err := catalogue.Cover(checks(), suite.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total := coverage.Total
+		if total.Normative == 0 || total.Left > 0 || total.Cited*100 < 60*total.Normative || total.Clauses < suite.clauses || total.Untested > 0 {
+			t.Errorf("the %s suite is not complete: %+v", suite.name, total)
+		}
 	}
 }
