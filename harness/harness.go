@@ -273,13 +273,14 @@ var root = func() string {
 
 // The vocabulary of a spec, so that suites need one import for it.
 
-// Return, ReturnFD, ReturnSuccess, ReturnRevents, ReturnEvents,
+// Return, ReturnBetween, ReturnFD, ReturnSuccess, ReturnRevents, ReturnEvents,
 // FailWith, Block, BeKilledBy and Exit judge calls, Catch an
 // actor's handlers: see package actor.
 var (
 	Return        = actor.Return
 	ReturnFD      = actor.ReturnFD
 	ReturnSuccess = actor.ReturnSuccess
+	ReturnBetween = actor.ReturnBetween
 	ReturnRevents = actor.ReturnRevents
 	ReturnEvents  = actor.ReturnEvents
 	FailWith      = actor.FailWith

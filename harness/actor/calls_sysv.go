@@ -61,8 +61,6 @@ type IPCPerm struct {
 	Seq                  uint16
 }
 
-const ipcPermSize = 48
-
 func ipcPerm(b []byte) IPCPerm {
 	u := func(off int) uint32 { return binary.NativeEndian.Uint32(b[off:]) }
 	return IPCPerm{

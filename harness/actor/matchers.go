@@ -88,6 +88,20 @@ func Return(n int) types.GomegaMatcher {
 	}
 }
 
+// ReturnBetween succeeds when the call returns a number from low to high: for calls whose documentation
+// leaves open which.
+func ReturnBetween(low, high int) types.GomegaMatcher {
+	return matcher{
+		match: func(c *Call) (bool, error) {
+			if low < high {
+				c.regard |= Either
+			}
+			return c.OK() && int64(low) <= c.result && c.result <= int64(high), nil
+		},
+		want: func() string { return fmt.Sprintf("return %d to %d", low, high) },
+	}
+}
+
 // ReturnFD succeeds when the call returns a descriptor, or anything else that is not negative.
 func ReturnFD() types.GomegaMatcher {
 	return matcher{

@@ -239,7 +239,7 @@ func signalEffects(c *call, put func(string, func(*actor.Call) bool)) {
 			set := binary.NativeEndian.Uint64(c.in.Memory[region])
 			put("the signals were blocked", func(live *actor.Call) bool {
 				old := live.Actor().Quietly().Sigprocmask(unix.SIG_BLOCK, set)
-				return old.OK() && old.Word()|set&^uint64(actor.Bit(unix.SIGKILL)|actor.Bit(unix.SIGSTOP)) != old.Word()
+				return old.OK() && old.Word()|set&^(actor.Bit(unix.SIGKILL)|actor.Bit(unix.SIGSTOP)) != old.Word()
 			})
 		}
 	case "timer_settime":

@@ -204,7 +204,7 @@ func (w *worker) tell(i int, m *Mutant, r *recording, dead int) *verdict {
 	case found.Verdict == report.Conforms:
 		v.Outcome, v.Rule = Survived, l.excuse
 		if m.either || l.live != nil && l.live.Regards()&actor.Either != 0 {
-			if m.Kind == Errno || m.Kind == Success {
+			if m.Kind == Errno || m.Kind == Success || m.Kind == Count {
 				v.Rule = ruleEither.Name
 			}
 		}
