@@ -308,7 +308,7 @@ var _ = Describe("A signal of the kernel's", func() {
 
 	Clause("signal.sigurg-from-socket", func() {
 		a := actor.New()
-		here, there := tcpPair(a)
+		here, there := a.TCP()
 		a.Handle(unix.SIGURG, 0)
 		Expect(a.Fcntl(here, unix.F_SETOWN, Must(a.Getpid()))).To(Return(0))
 
@@ -409,22 +409,6 @@ func forbid(a *actor.Actor, nr uint32) {
 	filter.PutUint64(8, a.Bytes(program).Addr)
 	Must(a.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 	Must(a.Raw(unix.SYS_SECCOMP, modeFilter, 0, filter))
-}
-
-// tcpPair connects two sockets through the loopback interface.
-func tcpPair(a *actor.Actor) (here, there int) {
-	address := a.Alloc(16) // struct sockaddr_in, port 0: any
-	address.PutUint16(0, unix.AF_INET)
-	copy(address.Sub(4, 4).Bytes(), []byte{127, 0, 0, 1})
-	size := a.Alloc(4)
-	size.PutUint32(0, 16)
-	listener := Must(a.Socket(unix.AF_INET, unix.SOCK_STREAM, 0))
-	Must(a.Raw(unix.SYS_BIND, listener, address, 16))
-	Must(a.Raw(unix.SYS_LISTEN, listener, 1))
-	Must(a.Raw(unix.SYS_GETSOCKNAME, listener, address, size))
-	here = Must(a.Socket(unix.AF_INET, unix.SOCK_STREAM, 0))
-	Must(a.Raw(unix.SYS_CONNECT, here, address, 16))
-	return here, Must(a.Raw(unix.SYS_ACCEPT, listener, nil, nil))
 }
 
 var _ = Describe("A signal of the processor's", func() {

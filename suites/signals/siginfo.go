@@ -416,7 +416,7 @@ var _ = Describe("The siginfo of SIGIO", func() {
 
 	Clause("siginfo.poll-hup", func() {
 		a := actor.New()
-		here, there := socketPair(a)
+		here, there := a.Sockets(unix.SOCK_STREAM)
 		async(a, here)
 
 		Expect(a.Close(there)).To(Return(0))
@@ -459,13 +459,6 @@ const (
 	pollWrNorm = 0x100
 	pollWrBand = 0x200
 )
-
-// socketPair makes a pair of connected stream sockets.
-func socketPair(a *actor.Actor) (here, there int) {
-	pair := a.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	Must(pair)
-	return pair.FDs()
-}
 
 var _ = Describe("The siginfo of SIGSYS", func() {
 	Clause("siginfo.sys-seccomp", func() {

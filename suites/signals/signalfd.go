@@ -933,15 +933,13 @@ var _ = Describe("A signalfd of several processes and threads", func() {
 
 	Clause("signalfd.passed", func() {
 		a, fd := signalfdOf(unix.SFD_NONBLOCK, unix.SIGUSR1)
-		pair := a.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-		Must(pair)
-		out, in := pair.FDs()
+		out, in := a.Sockets(unix.SOCK_STREAM)
 		receiver := a.Fork()
 		sender := actor.New()
 		Must(receiver.Close(fd))
 
-		Must(sendDescriptor(a, out, fd))
-		got := receiveDescriptor(receiver, in)
+		a.SendDescriptor(out, fd)
+		got := receiver.ReceiveDescriptor(in)
 		Must(sender.Kill(a.PID(), unix.SIGUSR1))
 		Expect(receiver.ReadSignals(got, 1)).To(FailWith(unix.EAGAIN))
 		Must(sender.Sigqueue(receiver.PID(), unix.SIGUSR1, 5))
@@ -972,7 +970,7 @@ var _ = Describe("A signalfd of several processes and threads", func() {
 		Expect(a.Fcntl(fd, unix.F_GETFD, 0)).To(Return(0))
 	})
 
-	Clause("signalfd.thread-reads-processs", func() {
+	Clause("signalfd.thread-reads-of-process", func() {
 		a, fd := signalfdOf(unix.SFD_NONBLOCK, unix.SIGUSR1)
 		thread := a.Thread()
 		sender := actor.New()
@@ -1018,31 +1016,3 @@ var _ = Describe("A signalfd of several processes and threads", func() {
 		expectNoSignal(thread, fd)
 	})
 })
-
-// oneDescriptor lays out a struct msghdr with a byte of data and room for a descriptor.
-func oneDescriptor(a *actor.Actor, fd int) (header, control actor.Mem) {
-	control = a.Alloc(24) // CMSG_SPACE(sizeof(int))
-	control.PutUint64(0, 20)
-	control.PutUint32(8, unix.SOL_SOCKET)
-	control.PutUint32(12, unix.SCM_RIGHTS)
-	control.PutUint32(16, uint32(fd))
-	header = a.Alloc(56)
-	header.PutUint64(16, a.Iovec(a.Bytes([]byte("x"))).Addr)
-	header.PutUint64(24, 1)
-	header.PutUint64(32, control.Addr)
-	header.PutUint64(40, 24)
-	return header, control
-}
-
-// sendDescriptor sends a descriptor over a UNIX domain socket.
-func sendDescriptor(a *actor.Actor, socket, fd int) *actor.Call {
-	header, _ := oneDescriptor(a, fd)
-	return a.Raw(unix.SYS_SENDMSG, socket, header, 0)
-}
-
-// receiveDescriptor receives one.
-func receiveDescriptor(a *actor.Actor, socket int) int {
-	header, control := oneDescriptor(a, -1)
-	Must(a.Raw(unix.SYS_RECVMSG, socket, header, 0))
-	return int(int32(control.Uint32(16)))
-}

@@ -74,17 +74,8 @@ func writesPipe(write func(by actor.Caller, fd int) *actor.Call) func(a *actor.A
 	}
 }
 
-// sleepyTerminal makes a pseudoterminal that is nobody's controlling terminal.
-func sleepyTerminal(a *actor.Actor) (master, slave int) {
-	master = Must(a.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0))
-	Must(a.Ioctl(master, unix.TIOCSPTLCK, a.Alloc(4)))
-	number := a.Alloc(4)
-	Must(a.Ioctl(master, unix.TIOCGPTN, number))
-	return master, Must(a.Open(fmt.Sprintf("/dev/pts/%d", number.Uint32(0)), unix.O_RDWR|unix.O_NOCTTY, 0))
-}
-
 func readsTerminal(a *actor.Actor) sleep {
-	master, slave := sleepyTerminal(a)
+	master, slave := a.Terminal(0)
 	other := a.Fork()
 	return sleep{
 		other: other,
@@ -96,7 +87,7 @@ func readsTerminal(a *actor.Actor) sleep {
 
 func writesTerminal(a *actor.Actor) sleep {
 	const stopOutput, startOutput = 0, 1 // TCOOFF, TCOON
-	_, slave := sleepyTerminal(a)
+	_, slave := a.Terminal(0)
 	other := a.Fork()
 	Must(a.Ioctl(slave, unix.TCXONC, stopOutput))
 	return sleep{
@@ -109,9 +100,7 @@ func writesTerminal(a *actor.Actor) sleep {
 
 // pairOfSockets makes connected stream sockets, the first of which takes little.
 func pairOfSockets(a *actor.Actor) (here, there int) {
-	pair := a.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	Must(pair)
-	here, there = pair.FDs()
+	here, there = a.Sockets(unix.SOCK_STREAM)
 	Must(a.Raw(unix.SYS_SETSOCKOPT, here, unix.SOL_SOCKET, unix.SO_SNDBUF, binary.NativeEndian.AppendUint32(nil, 1), 4))
 	return here, there
 }
