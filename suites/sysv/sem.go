@@ -22,9 +22,6 @@ const (
 
 	semKey = 0x53454d // any key will do: the namespace is the clause's own
 	semMax = 32767    // SEMVMX
-
-	semCapOwner = 1 << 15 // CAP_IPC_OWNER
-	semCapAdmin = 1 << 21 // CAP_SYS_ADMIN
 )
 
 // sop is an operation on one semaphore.
@@ -78,7 +75,9 @@ func semStat(a *actor.Actor, id int) actor.SemidDS {
 
 // setSemMode changes a set's permission bits.
 func setSemMode(a *actor.Actor, id, mode int) {
-	ds := semStat(a, id)
+	stat := a.Quietly().SemStat(id, actor.IPC_STAT)
+	Must(stat)
+	ds := stat.SemidDS()
 	ds.Perm.Mode = uint32(mode)
 	Must(a.SemSet(id, ds))
 }
@@ -122,10 +121,39 @@ func writeSemLimits(a *actor.Actor, l semLimits) {
 	a.WriteFile("/proc/sys/kernel/sem", fmt.Sprintln(l.msl, l.mns, l.opm, l.mni))
 }
 
+// semIndex finds a set's place in the kernel's array.
+func semIndex(a *actor.Actor, id int) int {
+	last := Must(a.Quietly().SemInfo(actor.IPC_INFO))
+	for index := range last + 1 {
+		if a.Quietly().SemStat(index, actor.SEM_STAT_ANY).Value() == id {
+			return index
+		}
+	}
+	return -1
+}
+
+// returnSemIndex succeeds when IPC_INFO or SEM_INFO returns the highest index of the sets.
+func returnSemIndex(a *actor.Actor, ids ...int) types.GomegaMatcher {
+	highest := -1
+	for _, id := range ids {
+		highest = max(highest, semIndex(a, id))
+	}
+	return Return(highest)
+}
+
+// expectSemSet judges that a semget has returned the id of a set of n semaphores.
+func expectSemSet(a *actor.Actor, semget *actor.Call, n int) {
+	GinkgoHelper()
+	Expect(semget).To(ReturnFD())
+	Expect(semStat(a, semget.Value()).Nsems).To(Equal(int64(n)))
+}
+
 // expectSemUsage checks how many sets and semaphores there are in the namespace.
 func expectSemUsage(a *actor.Actor, sets, semaphores int) {
 	GinkgoHelper()
-	info := a.SemInfo(actor.SEM_INFO).Seminfo()
+	usage := a.Quietly().SemInfo(actor.SEM_INFO)
+	Must(usage)
+	info := usage.Seminfo()
 	Expect(info.Usz).To(Equal(sets), "sets in the namespace")
 	Expect(info.Aem).To(Equal(semaphores), "semaphores in the namespace")
 }
@@ -141,36 +169,30 @@ type semRelation struct {
 // and somebody in each relation to it, without capabilities.
 func semRelations(a *actor.Actor) (id int, relations []semRelation) {
 	creator, owner, stranger := FreshUser(), FreshUser(), FreshUser()
-	as := func(uid, gid int) *actor.Actor {
-		p := a.Fork()
-		Must(p.Raw(unix.SYS_SETGROUPS, 0, nil))
-		Must(p.Setresgid(gid, gid, gid))
-		Must(p.Setresuid(uid, uid, uid))
-		return p
-	}
 	relations = []semRelation{
-		{"creator", 0o600, as(creator, creator)},
-		{"owner", 0o600, as(owner, stranger)},
-		{"owner's group", 0o060, as(stranger, owner)},
-		{"creator's group", 0o060, as(stranger, creator)},
-		{"others", 0o006, as(stranger, stranger)},
+		{"creator", 0o600, ipcUser(a, creator, creator)},
+		{"owner", 0o600, ipcUser(a, owner, stranger)},
+		{"owner's group", 0o060, ipcUser(a, stranger, owner)},
+		{"creator's group", 0o060, ipcUser(a, stranger, creator)},
+		{"others", 0o006, ipcUser(a, stranger, stranger)},
 	}
 	id = Must(relations[0].who.Semget(semKey, 2, actor.IPC_CREAT|0o600))
-	ds := semStat(a, id)
-	ds.Perm.UID, ds.Perm.GID = uint32(owner), uint32(owner)
+	var ds actor.SemidDS
+	ds.Perm.UID, ds.Perm.GID, ds.Perm.Mode = uint32(owner), uint32(owner), 0o600
 	Must(a.SemSet(id, ds))
 	return id, relations
 }
 
 // expectSemPermission judges that an operation takes exactly the given permission (0444 or 0222) of
-// whoever asks for it: that alone is enough, and everything else is not, and changes nothing.
-func expectSemPermission(a *actor.Actor, permission int, succeed types.GomegaMatcher, ask func(who *actor.Actor, id int) *actor.Call) {
+// whoever asks for it: that alone is enough, and everything else is not, and changes nothing. The set's
+// values are 3 and 0, and a has set them.
+func expectSemPermission(a *actor.Actor, permission int, succeed func(id int) types.GomegaMatcher, ask func(who *actor.Actor, id int) *actor.Call) {
 	GinkgoHelper()
 	id, relations := semRelations(a)
 	for _, r := range relations {
 		Must(a.SemSetAll(id, 3, 0))
 		setSemMode(a, id, r.bits&permission)
-		Expect(ask(r.who, id)).To(succeed, r.name)
+		Expect(ask(r.who, id)).To(succeed(id), r.name)
 
 		setSemMode(a, id, 0o666&^(r.bits&permission))
 		Must(a.SemSetAll(id, 3, 0)) // so that a change shows

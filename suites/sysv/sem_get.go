@@ -37,9 +37,9 @@ var _ = Describe("semget with IPC_PRIVATE", func() {
 			Expect(semStat(a, set.Value()).Perm.Mode).To(Equal(uint32(0o600)))
 			Must(a.Semctl(set.Value(), 0, actor.IPC_RMID, nil))
 		}
-		Expect(a.Semget(semPrivate, 1, semCreat|semExcl|0o600)).To(ReturnFD())
-		Expect(a.Semget(semPrivate, 1, semCreat|semExcl|0o600)).To(ReturnFD())
-		expectSemUsage(a, 2, 2)
+		expectSemSet(a, a.Semget(semPrivate, 1, semCreat|semExcl|0o600), 1)
+		expectSemSet(a, a.Semget(semPrivate, 2, semCreat|semExcl|0o600), 2)
+		expectSemUsage(a, 2, 3)
 	})
 
 	Clause("semget.private-has-no-key", func() {
@@ -144,7 +144,7 @@ var _ = Describe("semget with a key", func() {
 		Expect(a.Semget(semKey, 1, 0)).To(FailWith(unix.ENOENT))
 
 		again := a.Semget(semKey, 1, semCreat|semExcl|0o600)
-		Expect(again).To(ReturnFD())
+		expectSemSet(a, again, 1)
 		Expect(again.Value()).NotTo(Equal(id))
 	})
 
@@ -158,6 +158,7 @@ var _ = Describe("semget with a key", func() {
 		for _, c := range calls {
 			if c.OK() {
 				made++
+				expectSemSet(a, c, 1)
 			} else {
 				Expect(c).To(FailWith(unix.EEXIST))
 			}
@@ -320,24 +321,28 @@ var _ = Describe("The number of semaphores that semget asks for", func() {
 		Expect(a.Semget(semPrivate, 6, 0o600)).To(FailWith(unix.EINVAL))
 		Expect(a.Semget(semKey, 6, semCreat|0o600)).To(FailWith(unix.EINVAL))
 		expectSemUsage(a, 0, 0)
-		Expect(a.Semget(semPrivate, 5, 0o600)).To(ReturnFD())
-		Expect(a.Semget(semKey, 5, semCreat|0o600)).To(ReturnFD())
-		expectSemUsage(a, 2, 10)
+		expectSemSet(a, a.Semget(semPrivate, 4, 0o600), 4)
+		expectSemSet(a, a.Semget(semKey, 5, semCreat|0o600), 5)
+		expectSemUsage(a, 2, 9)
 	})
 
 	Clause("semget.default-semmsl", func() {
 		a := actor.New()
-		Expect(a.SemInfo(actor.IPC_INFO).Seminfo().Msl).To(Equal(32000))
 		Expect(a.Semget(semPrivate, 32001, 0o600)).To(FailWith(unix.EINVAL))
 		set := a.Semget(semPrivate, 32000, 0o600)
-		Expect(set).To(ReturnFD())
+		expectSemSet(a, set, 32000)
+		limits := a.SemInfo(actor.IPC_INFO)
+		Expect(limits).To(returnSemIndex(a, set.Value()))
+		Expect(limits.Seminfo().Msl).To(Equal(32000))
 		expectSemUsage(a, 1, 32000)
 		Expect(a.Semop(set.Value(), sop(31999, 1))).To(Return(0))
 	})
 
 	Clause("semget.default-semmni", func() {
 		a := actor.New()
-		Expect(a.SemInfo(actor.IPC_INFO).Seminfo().Mni).To(Equal(32000))
+		limits := a.SemInfo(actor.IPC_INFO)
+		Expect(limits).To(ReturnFD())
+		Expect(limits.Seminfo().Mni).To(Equal(32000))
 	})
 })
 
@@ -349,14 +354,14 @@ var _ = Describe("The limits of an IPC namespace on semaphores", func() {
 		writeSemLimits(a, l)
 
 		id := Must(a.Semget(semKey, 1, semCreat|0o600))
-		Expect(a.Semget(semPrivate, 1, 0o600)).To(ReturnFD())
+		expectSemSet(a, a.Semget(semPrivate, 2, 0o600), 2)
 		Expect(a.Semget(semPrivate, 1, 0o600)).To(FailWith(unix.ENOSPC))
 		Expect(a.Semget(semKey+1, 1, semCreat|0o600)).To(FailWith(unix.ENOSPC))
-		expectSemUsage(a, 2, 2)
+		expectSemUsage(a, 2, 3)
 		Expect(a.Semget(semKey, 1, semCreat|0o600)).To(Return(id), "nothing has to be made for it")
 
 		Must(a.Semctl(id, 0, actor.IPC_RMID, nil))
-		Expect(a.Semget(semKey+1, 1, semCreat|0o600)).To(ReturnFD())
+		expectSemSet(a, a.Semget(semKey+1, 1, semCreat|0o600), 1)
 	})
 
 	Clause("semget.enospc-semmns", func() {
@@ -368,13 +373,13 @@ var _ = Describe("The limits of an IPC namespace on semaphores", func() {
 		id := Must(a.Semget(semKey, 3, semCreat|0o600))
 		Expect(a.Semget(semPrivate, 3, 0o600)).To(FailWith(unix.ENOSPC))
 		expectSemUsage(a, 1, 3)
-		Expect(a.Semget(semPrivate, 2, 0o600)).To(ReturnFD())
+		expectSemSet(a, a.Semget(semPrivate, 2, 0o600), 2)
 		Expect(a.Semget(semKey+1, 1, semCreat|0o600)).To(FailWith(unix.ENOSPC))
 		expectSemUsage(a, 2, 5)
 		Expect(a.Semget(semKey, 3, semCreat|0o600)).To(Return(id), "nothing has to be made for it")
 
 		Must(a.Semctl(id, 0, actor.IPC_RMID, nil))
-		Expect(a.Semget(semKey+1, 3, semCreat|0o600)).To(ReturnFD())
+		expectSemSet(a, a.Semget(semKey+1, 3, semCreat|0o600), 3)
 		expectSemUsage(a, 2, 5)
 	})
 
@@ -384,8 +389,12 @@ var _ = Describe("The limits of an IPC namespace on semaphores", func() {
 		l.msl, l.mns, l.mni = 2, 100, 3
 		writeSemLimits(a, l)
 
+		var ids []int
 		for range 3 {
-			Expect(a.Semget(semPrivate, 2, 0o600)).To(ReturnFD())
+			set := a.Semget(semPrivate, 2, 0o600)
+			expectSemSet(a, set, 2)
+			Expect(ids).NotTo(ContainElement(set.Value()))
+			ids = append(ids, set.Value())
 		}
 		expectSemUsage(a, 3, 6)
 		Expect(a.Semget(semPrivate, 1, 0o600)).To(FailWith(unix.ENOSPC))
@@ -400,10 +409,10 @@ var _ = Describe("The limits of an IPC namespace on semaphores", func() {
 		Expect(readSemLimits(a)).To(Equal(semLimits{3, 4, 5, 1}))
 		Expect(readSemLimits(b)).To(Equal(were))
 		Expect(a.Semget(semPrivate, 4, 0o600)).To(FailWith(unix.EINVAL))
-		Expect(b.Semget(semPrivate, 4, 0o600)).To(ReturnFD())
-		Expect(a.Semget(semPrivate, 1, 0o600)).To(ReturnFD())
+		expectSemSet(b, b.Semget(semPrivate, 4, 0o600), 4)
+		expectSemSet(a, a.Semget(semPrivate, 1, 0o600), 1)
 		Expect(a.Semget(semPrivate, 1, 0o600)).To(FailWith(unix.ENOSPC))
-		Expect(b.Semget(semPrivate, 1, 0o600)).To(ReturnFD())
+		expectSemSet(b, b.Semget(semPrivate, 1, 0o600), 1)
 	})
 })
 
@@ -414,7 +423,7 @@ var _ = Describe("The permissions of a set that semget finds", func() {
 	}{{"read", 0o444}, {"alter", 0o222}} {
 		Clause("semget.permission-"+p.name, func() {
 			a := actor.New()
-			expectSemPermission(a, p.permission, ReturnFD(), func(who *actor.Actor, _ int) *actor.Call {
+			expectSemPermission(a, p.permission, Return, func(who *actor.Actor, _ int) *actor.Call {
 				return who.Semget(semKey, 0, p.permission)
 			})
 		})
@@ -432,8 +441,7 @@ var _ = Describe("The permissions of a set that semget finds", func() {
 
 	Clause("semget.eacces-owner", func() {
 		a := actor.New()
-		owner := a.Fork()
-		owner.DropCapabilities(^uint64(0))
+		owner := capableOnly(a)
 		for _, granted := range []int{0, 0o400, 0o200, 0o600} {
 			id := Must(a.Semget(semKey, 1, semCreat|0o066|granted))
 			for _, asked := range []int{0o400, 0o200, 0o600} {
@@ -449,11 +457,9 @@ var _ = Describe("The permissions of a set that semget finds", func() {
 
 	Clause("semget.cap-ipc-owner", func() {
 		a := actor.New()
-		Presuppose(a.Capabilities()&semCapOwner != 0, "CAP_IPC_OWNER: run as root, in a container with that capability")
+		Presuppose(a.Capabilities()>>unix.CAP_IPC_OWNER&1 != 0, "CAP_IPC_OWNER: run as root, in a container with that capability")
 		id := Must(a.Semget(semKey, 1, semCreat))
-		with, without := a.Fork(), a.Fork()
-		with.DropCapabilities(^uint64(semCapOwner))
-		without.DropCapabilities(semCapOwner)
+		with, without := capableOnly(a, unix.CAP_IPC_OWNER), incapable(a, unix.CAP_IPC_OWNER)
 
 		Expect(with.Semget(semKey, 1, 0o666)).To(Return(id))
 		Expect(without.Semget(semKey, 1, 0o666)).To(FailWith(unix.EACCES))
@@ -464,7 +470,7 @@ var _ = Describe("The permissions of a set that semget finds", func() {
 		Must(a.Semget(semKey, 1, semCreat))
 		other := a.Fork()
 		Must(other.Unshare(unix.CLONE_NEWUSER))
-		Presuppose(other.Capabilities()&semCapOwner != 0, "all capabilities in a new user namespace")
+		Presuppose(other.Capabilities()>>unix.CAP_IPC_OWNER&1 != 0, "all capabilities in a new user namespace")
 		Expect(other.Semget(semKey, 1, 0o600)).To(FailWith(unix.EACCES))
 	})
 })

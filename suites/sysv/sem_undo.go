@@ -181,6 +181,7 @@ var _ = Describe("SEM_UNDO", func() {
 		Must(child.Semop(id, sop(1, -3)))
 		Expect(child.Semop(id, sop(1, 2, semUndo))).To(FailWith(unix.ERANGE))
 		Expect(child.Semop(id, sop(1, 1, semUndo))).To(Return(0))
+		Expect(child.Semop(id, sop(1, 1, semUndo))).To(FailWith(unix.ERANGE))
 		expectSems(a, id, 2, semMax-2, 1)
 		Expect(child.Semop(id, sop(0, -1), sop(1, 1))).To(Return(0), "without the flag there is no adjustment")
 
