@@ -224,6 +224,7 @@ var _ = Describe("A process-directed signal", func() {
 		for _, thread := range threads {
 			Must(thread.Getpid())
 			for _, e := range thread.Events() {
+				Expect(e.Signal).To(Equal(unix.Signal(40)))
 				values = append(values, e.Info.Value())
 			}
 		}
@@ -304,7 +305,11 @@ var _ = Describe("A thread-directed signal", func() {
 				Expect(way.send(sender, a.PID(), target.TID())).To(Return(0))
 				before[target]++
 				for _, t := range []*actor.Actor{a, first, second} {
-					Expect(settledSignals(t)).To(HaveLen(before[t]))
+					caught := settledSignals(t)
+					Expect(caught).To(HaveLen(before[t]))
+					for _, sig := range caught {
+						Expect(sig).To(Equal(unix.SIGUSR1))
+					}
 				}
 			}
 		})

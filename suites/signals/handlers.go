@@ -270,7 +270,9 @@ var _ = Describe("Returning from a handler", func() {
 		Expect(loop.Count()).To(Equal(times))
 		Expect(loop.Total()).To(Equal(times * parent))
 		Expect(a).To(Catch(slices.Repeat([]unix.Signal{40}, signals)...))
-		Expect(sentValues(a)[signals-1]).To(Equal(uint64(signals - 1)))
+		for i, value := range sentValues(a) {
+			Expect(value).To(Equal(uint64(i)))
+		}
 	})
 
 	Clause("signal.return-to-where-it-was", func() {

@@ -62,9 +62,9 @@ func readableNow(a *actor.Actor, fd int) bool {
 	poll := a.Poll(0, actor.PollFD{FD: fd, Events: unix.POLLIN})
 	ready := poll.Revents()[0] == unix.POLLIN
 	if ready {
-		Expect(poll).To(Return(1))
+		Expect(poll).To(ReturnRevents(unix.POLLIN))
 	} else {
-		Expect(poll).To(Return(0))
+		Expect(poll).To(ReturnRevents(0))
 	}
 	return ready
 }

@@ -128,6 +128,12 @@ func receivesByte(option int, receive socketCall) func(a *actor.Actor) sleep {
 			begin: func() *actor.Call { return receive(a, here) },
 			wake:  func() { Must(other.Write(there, aMoment)) },
 			want:  Return(1),
+			after: func(call *actor.Call) {
+				GinkgoHelper()
+				if call.Number() == unix.SYS_READ {
+					Expect(call).To(ReturnData(aMoment))
+				}
+			},
 		}
 	}
 }
@@ -400,13 +406,19 @@ func readsInotify(a *actor.Actor) sleep {
 	path := actor.TempDir() + "/watched"
 	file := Must(a.Open(path, unix.O_RDWR|unix.O_CREAT, 0o600))
 	watch := Must(a.Raw(unix.SYS_INOTIFY_INIT1, 0))
-	Must(a.Raw(unix.SYS_INOTIFY_ADD_WATCH, watch, path, unix.IN_MODIFY))
+	descriptor := Must(a.Raw(unix.SYS_INOTIFY_ADD_WATCH, watch, path, unix.IN_MODIFY))
 	other := a.Fork()
 	return sleep{
 		other: other,
 		begin: func() *actor.Call { return a.Begin().Read(watch, 4096) },
 		wake:  func() { Must(other.Write(file, aMoment)) },
 		want:  Return(unix.SizeofInotifyEvent),
+		after: func(call *actor.Call) {
+			GinkgoHelper()
+			event := binary.NativeEndian.AppendUint32(nil, uint32(descriptor))
+			event = binary.NativeEndian.AppendUint32(event, unix.IN_MODIFY)
+			Expect(call.Data()[:8]).To(Equal(event))
+		},
 	}
 }
 

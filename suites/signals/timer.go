@@ -192,6 +192,7 @@ var _ = Describe("timer_create", func() {
 		caught := func() int { return len(a.Events()) + len(thread.Events()) }
 		burnUntil(thread, func() bool { return caught() > 0 })
 		Expect(caught()).To(Equal(1))
+		Expect(append(a.Events(), thread.Events()...)[0].Signal).To(Equal(lowRT))
 	})
 
 	Clause("timer-create.thread-cputime-of-the-caller", func() {
@@ -236,6 +237,7 @@ var _ = Describe("timer_create", func() {
 		caught := func() int { return len(a.Events()) + len(thread.Events()) }
 		burnUntil(thread, func() bool { return caught() > 0 })
 		Expect(caught()).To(Equal(1))
+		Expect(append(a.Events(), thread.Events()...)[0].Signal).To(Equal(lowRT))
 		Expect(cpuTime(thread, unix.CLOCK_THREAD_CPUTIME_ID) - start).To(BeNumerically(">=", millisecond))
 	})
 
@@ -632,7 +634,8 @@ var _ = Describe("timer_settime", func() {
 			a := waiterFor(lowRT)
 			timer := createTimer(a, clock, signalBy(lowRT, 6))
 
-			Expect(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: 1})).To(Return(0))
+			// A moment ago, or a long time from now where it were taken for relative.
+			Expect(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: cpuTime(a, clock)})).To(Return(0))
 			info := accept(a, lowRT)
 			Expect(info.Value()).To(Equal(uint64(6)))
 			Expect(info.Overrun()).To(Equal(0))
@@ -754,8 +757,9 @@ var _ = Describe("timer_settime", func() {
 
 		Expect(timerLeft(a, timer)).To(Equal(actor.Itimer{}))
 		Must(settime(a, timer, 0, actor.Itimer{Value: 1000 * second}))
-		Expect(timerLeft(a, timer).Value).NotTo(BeZero())
-		Expect(timerLeft(a, timer).Interval).To(BeZero())
+		left := timerLeft(a, timer)
+		Expect(left.Value).NotTo(BeZero())
+		Expect(left.Interval).To(BeZero())
 		Must(settime(a, timer, 0, actor.Itimer{}))
 		Expect(timerLeft(a, timer)).To(Equal(actor.Itimer{}))
 	})

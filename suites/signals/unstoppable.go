@@ -60,6 +60,7 @@ var _ = Describe("A signal that is not to be stopped", func() {
 			child.AwaitPark(1)
 
 			expectMaskIs(child, unix.SIGUSR1, unix.SIGUSR2)
+			Expect(child).To(Catch(unix.SIGUSR1))
 			expectTakesEffect(parent, child, sig)
 		})
 
