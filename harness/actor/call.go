@@ -262,9 +262,9 @@ func (c *Call) settle(s status) {
 	if c.finish != nil {
 		c.finish(c)
 	}
-	for i := range c.mem { // what the trace shows must not change with the buffer
+	for i := range c.mem { // what the trace shows, and what lies are about, must not change with the buffer
 		if c.mem[i].view != nil && c.temps > 0 {
-			c.mem[i].view = append([]byte(nil), c.mem[i].view[:min(len(c.mem[i].view), 64)]...)
+			c.mem[i].view = append([]byte(nil), c.mem[i].view[:min(len(c.mem[i].view), 128)]...)
 		}
 	}
 	a.alloc.temps -= c.temps

@@ -51,11 +51,44 @@ func segment(a *actor.Actor, id int) actor.ShmidDS {
 	return stat.ShmidDS()
 }
 
+// expectMade checks that a shmget has returned the id of a segment with this key, size and mode, as its
+// caller sees it, and returns the id.
+func expectMade(get *actor.Call, key, size, mode int) int {
+	GinkgoHelper()
+	Expect(get).To(ReturnSuccess())
+	ds := segment(get.Actor(), get.Value())
+	Expect([]int{int(ds.Perm.Key), int(ds.Segsz), int(ds.Perm.Mode)}).To(Equal([]int{int(int32(key)), size, mode}))
+	return get.Value()
+}
+
+// expectAttached checks that a shmat has attached a segment at an address that can be one, and returns
+// that.
+func expectAttached(shmat *actor.Call) actor.Mem {
+	GinkgoHelper()
+	Expect(shmat).To(ReturnSuccess())
+	at := shmat.At()
+	Expect(at.Addr % uint64(shmPage)).To(BeZero())
+	return at
+}
+
+// expectNattch checks how often a segment is attached.
+func expectNattch(a *actor.Actor, id, n int) {
+	GinkgoHelper()
+	Expect(segment(a, id).Nattch).To(BeEquivalentTo(n))
+}
+
+// setPerm sets owner, group and mode, as a step of the set-up that is seen to be done.
+func setPerm(a *actor.Actor, id int, perm actor.IPCPerm) {
+	GinkgoHelper()
+	Must(a.ShmSet(id, actor.ShmidDS{Perm: perm}))
+	Expect(segment(a, id).Perm).To(Equal(perm))
+}
+
 // expectSegments checks that a namespace has this number of segments.
 func expectSegments(a *actor.Actor, n int) {
 	GinkgoHelper()
 	usage := a.ShmUsage()
-	Expect(usage).To(ReturnSuccess())
+	Must(usage)
 	Expect(usage.ShmInfo().UsedIDs).To(Equal(n))
 }
 

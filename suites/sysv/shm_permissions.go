@@ -33,17 +33,19 @@ type shmRole struct {
 
 // settled is a segment with a creator and an owner of its own, in groups of their own.
 func settled(admin *actor.Actor) (id int, ds actor.ShmidDS) {
-	creator := member(admin, FreshUser(), FreshUser())
-	id = Must(creator.Shmget(shmKey, shmPage, creat|excl|0o600))
-	ds = segment(admin, id)
-	ds.Perm.UID, ds.Perm.GID = uint32(FreshUser()), uint32(FreshUser())
-	Must(admin.ShmSet(id, ds))
-	return id, ds
+	perm := actor.IPCPerm{
+		Key: shmKey, UID: uint32(FreshUser()), GID: uint32(FreshUser()), CUID: uint32(FreshUser()), CGID: uint32(FreshUser()), Mode: 0o640,
+	}
+	creator := member(admin, int(perm.CUID), int(perm.CGID))
+	id = expectMade(creator.Shmget(shmKey, shmPage, creat|excl|0o600), shmKey, shmPage, 0o600)
+	perm.Seq = segment(admin, id).Perm.Seq
+	setPerm(admin, id, perm)
+	return id, segment(admin, id)
 }
 
 var shmRoles = []shmRole{
 	{"self", 6, func(admin *actor.Actor) (*actor.Actor, int) {
-		return powerless(admin), Must(admin.Shmget(shmKey, shmPage, creat|excl|0o600))
+		return powerless(admin), expectMade(admin.Shmget(shmKey, shmPage, creat|excl|0o600), shmKey, shmPage, 0o600)
 	}},
 	{"owner", 6, func(admin *actor.Actor) (*actor.Actor, int) {
 		id, ds := settled(admin)
@@ -80,10 +82,10 @@ func (r shmRole) eachMode(try func(caller *actor.Actor, id int, read, write bool
 	for granted := range uint32(8) {
 		contrary := granted ^ 7
 		ds.Perm.Mode = (contrary<<6|contrary<<3|contrary)&^(7<<r.shift) | granted<<r.shift
-		Must(admin.ShmSet(id, ds))
+		setPerm(admin, id, ds.Perm)
 		try(caller, id, granted&4 != 0, granted&2 != 0, ds.Perm.Mode)
 	}
-	Expect(segment(admin, id).Nattch).To(BeZero())
+	expectNattch(admin, id, 0)
 }
 
 var _ = Describe("The mode of a segment", func() {
@@ -95,13 +97,18 @@ var _ = Describe("The mode of a segment", func() {
 					granted bool
 				}{
 					{0, true}, {0o400, read}, {0o200, write}, {0o600, read && write},
-					{0o040, read}, {0o020, write}, {0o004, read}, {0o002, write}, {creat | 0o666, read && write},
+					{0o040, read}, {0o020, write}, {0o004, read}, {0o002, write},
 				} {
 					if ask.granted {
 						Expect(caller.Shmget(shmKey, 0, ask.flags)).To(Return(id), "mode %#o", mode)
 					} else {
 						Expect(caller.Shmget(shmKey, 0, ask.flags)).To(FailWith(unix.EACCES), "mode %#o", mode)
 					}
+				}
+				if read && write {
+					Expect(caller.Shmget(shmKey, 0, creat|0o666)).To(Return(id), "mode %#o", mode)
+				} else {
+					Expect(caller.Shmget(shmKey, 0, creat|0o666)).To(FailWith(unix.EACCES), "mode %#o", mode)
 				}
 			})
 		})
@@ -114,8 +121,7 @@ var _ = Describe("The mode of a segment", func() {
 				}{{actor.SHM_RDONLY, read}, {0, read && write}} {
 					shmat := caller.Shmat(id, nil, ask.flags)
 					if ask.granted {
-						Expect(shmat).To(ReturnSuccess(), "mode %#o", mode)
-						Must(caller.Shmdt(shmat.At()))
+						Must(caller.Shmdt(expectAttached(shmat)))
 					} else {
 						Expect(shmat).To(FailWith(unix.EACCES), "mode %#o", mode)
 					}
@@ -138,7 +144,7 @@ var _ = Describe("The mode of a segment", func() {
 
 	Clause("shmget.cap-ipc-owner", func() {
 		a := actor.New()
-		id := Must(a.Shmget(shmKey, shmPage, creat|0))
+		id := expectMade(a.Shmget(shmKey, shmPage, creat|0), shmKey, shmPage, 0)
 		Expect(only(a, capIPCOwner).Shmget(shmKey, shmPage, 0o666)).To(Return(id))
 		Expect(only(a, ^uint64(capIPCOwner)).Shmget(shmKey, shmPage, 0o400)).To(FailWith(unix.EACCES))
 	})
@@ -150,11 +156,10 @@ var _ = Describe("The mode of a segment", func() {
 		put(a, attach(a, id, 0), "old")
 		for _, flags := range []int{0, actor.SHM_RDONLY, actor.SHM_EXEC} {
 			shmat := owner.Shmat(id, nil, flags)
-			Expect(shmat).To(ReturnSuccess())
-			expectHolds(owner, shmat.At(), "old")
+			expectHolds(owner, expectAttached(shmat), "old")
 			Expect(without.Shmat(id, nil, flags)).To(FailWith(unix.EACCES))
 		}
-		Expect(segment(a, id).Nattch).To(BeEquivalentTo(4))
+		expectNattch(a, id, 4)
 	})
 
 	Clause("shmctl.cap-ipc-owner", func() {
@@ -211,11 +216,12 @@ var _ = Describe("Who controls a segment", func() {
 			for _, mode := range []uint32{0, 0o777} {
 				ds := segment(admin, id)
 				ds.Perm.Mode = mode
-				Must(admin.ShmSet(id, ds))
+				setPerm(admin, id, ds.Perm)
 				before := segment(admin, id)
 
 				wanted := before
 				wanted.Perm.Mode = 0o640
+				Expect(before.Perm).To(Equal(ds.Perm))
 				if !who.may {
 					Expect(caller.ShmSet(id, wanted)).To(FailWith(unix.EPERM))
 					Expect(segment(admin, id)).To(Equal(before))
@@ -234,7 +240,7 @@ var _ = Describe("Who controls a segment", func() {
 			if !who.may {
 				ds.Perm.Mode = 0o777
 			}
-			Must(admin.ShmSet(id, ds))
+			setPerm(admin, id, ds.Perm)
 			if who.may {
 				Expect(caller.Shmctl(id, actor.IPC_RMID, nil)).To(Return(0))
 				expectGone(admin, id, 0)
@@ -257,7 +263,10 @@ var _ = Describe("Who controls a segment", func() {
 		ds.Perm.UID = uint32(FreshUser())
 		Expect(member(a, former, FreshUser()).ShmSet(id, ds)).To(Return(0))
 		// Who was the owner is nobody now, and who created it is that for ever.
-		Expect(member(a, former, FreshUser()).ShmSet(id, ds)).To(FailWith(unix.EPERM))
+		other := ds
+		other.Perm.Mode = 0o644
+		Expect(member(a, former, FreshUser()).ShmSet(id, other)).To(FailWith(unix.EPERM))
+		Expect(segment(a, id).Perm).To(Equal(ds.Perm))
 		Expect(creator.ShmSet(id, ds)).To(Return(0))
 		Expect(segment(a, id).Perm).To(Equal(ds.Perm))
 	})
