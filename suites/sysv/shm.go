@@ -84,18 +84,23 @@ func setPerm(a *actor.Actor, id int, perm actor.IPCPerm) {
 	Expect(segment(a, id).Perm).To(Equal(perm))
 }
 
+// usage is what SHM_INFO tells of all segments.
+func usage(a *actor.Actor) actor.ShmInfo {
+	info := a.ShmUsage()
+	Must(info)
+	return info.ShmInfo()
+}
+
 // expectSegments checks that a namespace has this number of segments.
 func expectSegments(a *actor.Actor, n int) {
 	GinkgoHelper()
-	usage := a.ShmUsage()
-	Must(usage)
-	Expect(usage.ShmInfo().UsedIDs).To(Equal(n))
+	Expect(usage(a).UsedIDs).To(Equal(n))
 }
 
 // expectGone checks that nothing is left of a segment: not by its id, and not in the count.
 func expectGone(a *actor.Actor, id, others int) {
 	GinkgoHelper()
-	Expect(a.ShmStat(id, actor.IPC_STAT)).To(FailWith(unix.EIDRM, unix.EINVAL))
+	Expect(a.ShmStat(id, actor.IPC_STAT)).To(goneIPC())
 	expectSegments(a, others)
 }
 
@@ -119,36 +124,10 @@ func faults(a *actor.Actor) {
 	a.Handle(unix.SIGBUS, 0)
 }
 
-// kernelSecond is the time in seconds as the kernel stamps it, which is that of the clock's last tick.
-func kernelSecond(a *actor.Actor) int64 {
-	return a.ClockGettime(unix.CLOCK_REALTIME_COARSE).Nanoseconds() / 1e9
-}
-
-// powerless returns a child of an actor's without any capability, and otherwise the same.
-func powerless(a *actor.Actor) *actor.Actor {
-	child := a.Fork()
-	child.DropCapabilities(^uint64(0))
-	return child
-}
-
 // stranger returns a child of an actor's that is another user and in another group.
 func stranger(a *actor.Actor) *actor.Actor {
 	child := a.Fork()
 	child.BecomeUser(FreshUser())
-	return child
-}
-
-// member returns a child of an actor's with a user id and a group id, no capabilities and the given
-// supplementary groups.
-func member(a *actor.Actor, uid, gid int, groups ...uint32) *actor.Actor {
-	child := a.Fork()
-	list := child.Alloc(4 * max(len(groups), 1))
-	for i, group := range groups {
-		list.PutUint32(4*i, group)
-	}
-	Must(child.Raw(unix.SYS_SETGROUPS, len(groups), list))
-	Must(child.Setresgid(gid, gid, gid))
-	Must(child.Setresuid(uid, uid, uid))
 	return child
 }
 

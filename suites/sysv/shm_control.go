@@ -108,7 +108,8 @@ var _ = Describe("IPC_SET of a segment", func() {
 		wanted := segment(a, id)
 		wanted.Perm.Mode = 0o7644
 		Expect(a.ShmSet(id, wanted)).To(Return(0))
-		Expect(segment(a, id).Perm.Mode).To(BeEquivalentTo(0o644))
+		wanted.Perm.Mode = 0o644
+		Expect(segment(a, id).Perm).To(Equal(wanted.Perm))
 		// It is not marked by that.
 		Must(a.Shmdt(at))
 		Expect(segment(a, id).Perm.Mode).To(BeEquivalentTo(0o644))
@@ -118,17 +119,17 @@ var _ = Describe("IPC_SET of a segment", func() {
 		a := actor.New()
 		id := newSegment(a, shmPage)
 		wanted := segment(a, id)
-		before := kernelSecond(a)
+		before := ipcNow(a)
 		wanted.Perm.Mode = 0o640
 		Expect(a.ShmSet(id, wanted)).To(Return(0))
-		after := kernelSecond(a)
+		after := ipcNow(a)
 		Expect(segment(a, id).Perm).To(Equal(wanted.Perm))
-		Expect(segment(a, id).Ctime).To(And(BeNumerically(">=", before), BeNumerically("<=", after)))
+		Expect(segment(a, id).Ctime).To(withinIPC(before, after))
 	})
 
 	Clause("shmctl.set-takes-effect", func() {
 		a := actor.New()
-		b := powerless(a)
+		b := capableOnly(a)
 		id := Must(a.Shmget(shmKey, shmPage, creat|0o600))
 		ds := segment(a, id)
 		expectAttached(b.Shmat(id, nil, 0))
@@ -149,7 +150,7 @@ var _ = Describe("IPC_SET of a segment", func() {
 
 	Clause("shmctl.set-keeps-attachments", func() {
 		a := actor.New()
-		b := powerless(a)
+		b := capableOnly(a)
 		id := newSegment(a, shmPage)
 		at := attach(b, id, 0)
 		perm := segment(a, id).Perm
@@ -176,7 +177,7 @@ var _ = Describe("The removal of a segment", func() {
 		id, other := newSegment(a, shmPage), newSegment(a, 2*shmPage)
 		Expect(a.Shmctl(id, actor.IPC_RMID, nil)).To(Return(0))
 		expectGone(a, id, 1)
-		Expect(a.ShmUsage().ShmInfo().Tot).To(BeEquivalentTo(2))
+		Expect(usage(a).Tot).To(BeEquivalentTo(2))
 		Expect(segment(a, other).Segsz).To(BeEquivalentTo(2 * shmPage))
 	})
 
@@ -225,7 +226,7 @@ var _ = Describe("The removal of a segment", func() {
 		Expect(segment(a, id).Nattch).To(BeEquivalentTo(1))
 		Expect(b.Shmdt(other)).To(Return(0))
 		expectGone(a, id, 0)
-		Expect(a.ShmUsage().ShmInfo().Tot).To(BeZero())
+		Expect(usage(a).Tot).To(BeZero())
 	})
 
 	Clause("shmdt.unmarked-stays", func() {
@@ -307,10 +308,10 @@ var _ = Describe("The removal of a segment", func() {
 			a := actor.New()
 			id := newSegment(a, shmPage)
 			Must(a.Shmctl(id, actor.IPC_RMID, nil))
-			Expect(cmd.call(a, id)).To(FailWith(unix.EIDRM, unix.EINVAL))
+			Expect(cmd.call(a, id)).To(goneIPC())
 			other := newSegment(a, shmPage)
 			before := segment(a, other)
-			Expect(cmd.call(a, id)).To(FailWith(unix.EIDRM, unix.EINVAL))
+			Expect(cmd.call(a, id)).To(goneIPC())
 			Expect(segment(a, other)).To(Equal(before))
 		})
 
@@ -347,13 +348,15 @@ var _ = Describe("The removal of a segment", func() {
 		// A slot comes round again after a while: how long that is, is the kernel's affair.
 		for range 1 << 12 {
 			made := newSegment(a, 2)
-			if a.ShmStat(index, actor.SHM_STAT).Value() != made {
+			if Must(a.ShmUsage()) != index {
 				Must(a.Shmctl(made, actor.IPC_RMID, nil))
 				continue
 			}
 			Expect(made).NotTo(Equal(first))
-			Expect(segment(a, made).Perm.Seq).NotTo(Equal(old.Perm.Seq))
-			Expect(a.ShmStat(first, actor.IPC_STAT)).To(FailWith(unix.EIDRM, unix.EINVAL))
+			ds := segment(a, made)
+			Expect(ds.Perm.Seq).NotTo(Equal(old.Perm.Seq))
+			Expect([]int64{old.Segsz, ds.Segsz}).To(Equal([]int64{1, 2}))
+			Expect(a.ShmStat(first, actor.IPC_STAT)).To(goneIPC())
 			return
 		}
 		Presuppose(false, "a kernel that uses a slot again within 4096 segments")
@@ -446,10 +449,10 @@ var _ = Describe("Information about all segments", func() {
 		a := actor.New()
 		for i, size := range []int{1, shmPage + 1, 4 * shmPage} {
 			newSegment(a, size)
-			usage := a.ShmUsage()
-			Expect(usage).To(Return(Must(a.ShmIPCInfo())))
-			Expect(usage.ShmInfo().UsedIDs).To(Equal(i + 1))
-			Expect(usage.ShmInfo().Tot).To(BeEquivalentTo([]int{1, 3, 7}[i]))
+			used := a.ShmUsage()
+			Expect(used).To(Return(Must(a.ShmIPCInfo())))
+			Expect(used.ShmInfo().UsedIDs).To(Equal(i + 1))
+			Expect(used.ShmInfo().Tot).To(BeEquivalentTo([]int{1, 3, 7}[i]))
 		}
 	})
 
@@ -458,9 +461,9 @@ var _ = Describe("Information about all segments", func() {
 		id := newSegment(a, 8*shmPage)
 		at := attach(a, id, 0)
 		resident := func() uint64 {
-			usage := a.ShmUsage()
-			Expect(usage).To(Return(Must(a.ShmIPCInfo())))
-			return usage.ShmInfo().Rss + usage.ShmInfo().Swp
+			used := a.ShmUsage()
+			Expect(used).To(Return(Must(a.ShmIPCInfo())))
+			return used.ShmInfo().Rss + used.ShmInfo().Swp
 		}
 		Expect(resident()).To(BeZero())
 		put(a, at, "x")
@@ -476,10 +479,12 @@ var _ = Describe("Information about all segments", func() {
 		a := actor.New()
 		ids := []int{newSegment(a, 1), newSegment(a, 1), newSegment(a, 1)}
 		for last := len(ids) - 1; last >= 0; last-- {
-			info, usage := a.ShmIPCInfo(), a.ShmUsage()
-			Expect(info).To(ReturnSuccess())
-			Expect(usage).To(Return(info.Value()))
-			Expect(a.ShmStat(info.Value(), actor.SHM_STAT)).To(Return(ids[last]))
+			limits, used := a.ShmIPCInfo(), a.ShmUsage()
+			Expect(limits).To(ReturnSuccess())
+			Expect(limits.Shminfo().Min).To(BeEquivalentTo(1))
+			Expect(used).To(Return(limits.Value()))
+			Expect(used.ShmInfo().UsedIDs).To(Equal(last + 1))
+			Expect(a.ShmStat(limits.Value(), actor.SHM_STAT)).To(Return(ids[last]))
 			Must(a.Shmctl(ids[last], actor.IPC_RMID, nil))
 		}
 	})
@@ -526,7 +531,7 @@ var _ = Describe("Information about all segments", func() {
 
 	Clause("shmctl.shm-stat-eacces", func() {
 		a := actor.New()
-		b := powerless(a)
+		b := capableOnly(a)
 		id := Must(a.Shmget(private, shmPage, 0o377))
 		index := Must(a.ShmUsage())
 		Expect(b.ShmStat(index, actor.SHM_STAT)).To(FailWith(unix.EACCES))
@@ -538,7 +543,7 @@ var _ = Describe("Information about all segments", func() {
 
 	Clause("shmctl.shm-stat-any-without-permission", func() {
 		a := actor.New()
-		b := powerless(a)
+		b := capableOnly(a)
 		id := Must(a.Shmget(private, shmPage, 0))
 		index := Must(a.ShmUsage())
 		stat := b.ShmStat(index, actor.SHM_STAT_ANY)
@@ -602,19 +607,20 @@ var _ = Describe("SHM_LOCK", func() {
 		id := newSegment(a, 4*shmPage)
 		Expect(a.Shmctl(id, actor.SHM_LOCK, nil)).To(Return(0))
 		expectLocked(a, id, true)
-		Expect(a.ShmUsage().ShmInfo().Rss).To(BeZero())
+		Expect(usage(a).Rss).To(BeZero())
 		put(a, attach(a, id, 0), "x")
-		Expect(a.ShmUsage().ShmInfo().Rss).To(BeEquivalentTo(1))
+		Expect(usage(a).Rss).To(BeEquivalentTo(1))
 	})
 
 	Clause("shmctl.lock-kept-by-set", func() {
 		a := actor.New()
 		id := newSegment(a, shmPage)
 		Must(a.Shmctl(id, actor.SHM_LOCK, nil))
-		ds := segment(a, id)
-		ds.Perm.Mode = 0o640
-		Must(a.ShmSet(id, ds))
-		Expect(segment(a, id).Perm.Mode).To(BeEquivalentTo(actor.SHM_LOCKED | 0o640))
+		perm := segment(a, id).Perm
+		perm.Mode = 0o640
+		Expect(a.ShmSet(id, actor.ShmidDS{Perm: perm})).To(Return(0))
+		perm.Mode = actor.SHM_LOCKED | 0o640
+		Expect(segment(a, id).Perm).To(Equal(perm))
 		Expect(a.Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))
 		Expect(segment(a, id).Perm.Mode).To(BeEquivalentTo(0o640))
 	})
@@ -637,7 +643,7 @@ var _ = Describe("SHM_LOCK", func() {
 		a := actor.New()
 		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(8*shmPage))
 		id := newSegment(a, 8*shmPage)
-		b := powerless(a)
+		b := capableOnly(a)
 		Expect(b.Shmctl(id, actor.SHM_LOCK, nil)).To(Return(0))
 		expectLocked(a, id, true)
 		Expect(b.Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))
@@ -648,7 +654,7 @@ var _ = Describe("SHM_LOCK", func() {
 		a := actor.New()
 		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(8*shmPage))
 		fits, exceeds := newSegment(a, 6*shmPage), newSegment(a, 9*shmPage)
-		b := powerless(a)
+		b := capableOnly(a)
 		Expect(b.Shmctl(exceeds, actor.SHM_LOCK, nil)).To(FailWith(unix.ENOMEM))
 		expectLocked(a, exceeds, false)
 		Expect(b.Shmctl(fits, actor.SHM_LOCK, nil)).To(Return(0))
@@ -659,7 +665,7 @@ var _ = Describe("SHM_LOCK", func() {
 		a := actor.New()
 		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(8*shmPage))
 		one, other := newSegment(a, 6*shmPage), newSegment(a, 3*shmPage)
-		b, c := powerless(a), powerless(a)
+		b, c := capableOnly(a), capableOnly(a)
 		Must(b.Shmctl(one, actor.SHM_LOCK, nil))
 		// It is the user's limit, whoever locks.
 		Expect(c.Shmctl(other, actor.SHM_LOCK, nil)).To(FailWith(unix.ENOMEM))
@@ -673,7 +679,7 @@ var _ = Describe("SHM_LOCK", func() {
 		a := actor.New()
 		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(8*shmPage))
 		one, other := newSegment(a, 8*shmPage), newSegment(a, 8*shmPage)
-		b := powerless(a)
+		b := capableOnly(a)
 		Must(b.Shmctl(one, actor.SHM_LOCK, nil))
 		Expect(b.Shmctl(other, actor.SHM_LOCK, nil)).To(FailWith(unix.ENOMEM))
 		Must(b.Shmctl(one, actor.IPC_RMID, nil))
@@ -685,7 +691,7 @@ var _ = Describe("SHM_LOCK", func() {
 		a := actor.New()
 		a.SetRlimit(unix.RLIMIT_MEMLOCK, 0)
 		id := newSegment(a, shmPage)
-		b := powerless(a)
+		b := capableOnly(a)
 		Expect(b.Shmctl(id, actor.SHM_LOCK, nil)).To(FailWith(unix.EPERM))
 		expectLocked(a, id, false)
 	})
@@ -695,7 +701,7 @@ var _ = Describe("SHM_LOCK", func() {
 		id := newSegment(a, shmPage)
 		Must(a.Shmctl(id, actor.SHM_LOCK, nil))
 		a.SetRlimit(unix.RLIMIT_MEMLOCK, 0)
-		Expect(powerless(a).Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))
+		Expect(capableOnly(a).Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))
 		expectLocked(a, id, false)
 	})
 
@@ -703,7 +709,7 @@ var _ = Describe("SHM_LOCK", func() {
 		a := actor.New()
 		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(shmPage))
 		id := Must(a.Shmget(private, 4*shmPage, 0))
-		b := only(a, capIPCLock)
+		b := capableOnly(a, unix.CAP_IPC_LOCK)
 		Expect(b.Shmctl(id, actor.SHM_LOCK, nil)).To(Return(0))
 		expectLocked(a, id, true)
 		Expect(b.Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))
@@ -726,7 +732,7 @@ var _ = Describe("SHM_LOCK", func() {
 		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(8*shmPage))
 		id, ds := settled(a)
 		for _, uid := range []uint32{ds.Perm.UID, ds.Perm.CUID} {
-			b := member(a, int(uid), FreshUser())
+			b := ipcUser(a, int(uid), FreshUser())
 			Expect(b.Shmctl(id, actor.SHM_LOCK, nil)).To(Return(0))
 			expectLocked(a, id, true)
 			Expect(b.Shmctl(id, actor.SHM_UNLOCK, nil)).To(Return(0))

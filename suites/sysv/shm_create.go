@@ -147,7 +147,7 @@ var _ = Describe("A new segment", func() {
 			pages := (size + shmPage - 1) / shmPage
 			id := expectMade(a.Shmget(private, size, 0o600), private, size, 0o600)
 			total += uint64(pages)
-			Expect(a.ShmUsage().ShmInfo().Tot).To(Equal(total), "size %d", size)
+			Expect(usage(a).Tot).To(Equal(total), "size %d", size)
 
 			at := hole(b, pages+1)
 			Expect(b.Shmat(id, at, 0)).To(Return(int(at.Addr)))
@@ -202,17 +202,19 @@ var _ = Describe("A new segment", func() {
 
 	Clause("shmget.ctime", func() {
 		a := actor.New()
-		before := kernelSecond(a)
+		before := ipcNow(a)
 		id := expectMade(a.Shmget(private, shmPage, 0o600), private, shmPage, 0o600)
-		after := kernelSecond(a)
-		Expect(segment(a, id).Ctime).To(And(BeNumerically(">=", before), BeNumerically("<=", after)))
+		after := ipcNow(a)
+		Expect(segment(a, id).Ctime).To(withinIPC(before, after))
 	})
 
 	Clause("shmget.cpid", func() {
 		a := actor.New()
 		b := a.Fork()
 		id := expectMade(b.Shmget(private, shmPage, 0o600), private, shmPage, 0o600)
-		Must(a.Shmdt(attach(a, id, 0)))
+		at := expectAttached(a.Shmat(id, nil, 0))
+		expectNattch(a, id, 1)
+		Must(a.Shmdt(at))
 		ds := segment(a, id)
 		Expect(ds.Cpid).To(Equal(Must(b.Getpid())))
 		Expect(ds.Lpid).To(Equal(Must(a.Getpid())))
@@ -281,8 +283,7 @@ var _ = Describe("The limits of shared memory", func() {
 		}
 		Expect(a.Shmget(shmKey+1, 0, 0)).To(FailWith(unix.ENOENT))
 		Expect(a.Shmget(shmKey, 0, creat|0o600)).To(Return(id))
-		usage := a.ShmUsage().ShmInfo()
-		Expect([]uint64{uint64(usage.UsedIDs), usage.Tot}).To(Equal([]uint64{3, 3}))
+		Expect([]uint64{uint64(usage(a).UsedIDs), usage(a).Tot}).To(Equal([]uint64{3, 3}))
 
 		Must(a.Shmctl(id, actor.IPC_RMID, nil))
 		expectMade(a.Shmget(private, 4, 0o600), private, 4, 0o600)
@@ -297,7 +298,7 @@ var _ = Describe("The limits of shared memory", func() {
 		id := expectMade(a.Shmget(private, 2*shmPage+1, 0o600), private, 2*shmPage+1, 0o600) // which takes three
 		Expect(a.Shmget(private, shmPage+1, 0o600)).To(FailWith(unix.ENOSPC))
 		Expect(a.Shmget(shmKey, shmPage+1, creat|0o600)).To(FailWith(unix.ENOSPC))
-		Expect(a.ShmUsage().ShmInfo().Tot).To(BeEquivalentTo(3))
+		Expect(usage(a).Tot).To(BeEquivalentTo(3))
 		expectMade(a.Shmget(private, shmPage, 0o600), private, shmPage, 0o600)
 		Expect(a.Shmget(private, 1, 0o600)).To(FailWith(unix.ENOSPC))
 		expectSegments(a, 2)
@@ -316,10 +317,10 @@ var _ = Describe("The limits of shared memory", func() {
 		at := attach(a, id, 0)
 		Must(a.Shmctl(id, actor.IPC_RMID, nil))
 		Expect(a.Shmget(private, 1, 0o600)).To(FailWith(unix.ENOSPC))
-		Expect(a.ShmUsage().ShmInfo().Tot).To(BeEquivalentTo(2))
+		Expect(usage(a).Tot).To(BeEquivalentTo(2))
 		Must(a.Shmdt(at))
 		expectMade(a.Shmget(private, 2*shmPage, 0o640), private, 2*shmPage, 0o640)
-		Expect(a.ShmUsage().ShmInfo().Tot).To(BeEquivalentTo(2))
+		Expect(usage(a).Tot).To(BeEquivalentTo(2))
 	})
 
 	Clause("shmget.default-limits", func() {
@@ -368,7 +369,7 @@ var _ = Describe("SHM_NORESERVE", func() {
 		presupposeHeuristic(a)
 		Expect(a.Shmget(private, moreThanMemory, 0o600)).To(FailWith(unix.ENOMEM))
 		expectSegments(a, 0)
-		Expect(a.ShmUsage().ShmInfo().Tot).To(BeZero())
+		Expect(usage(a).Tot).To(BeZero())
 	})
 
 	Clause("shmget.noreserve", func() {

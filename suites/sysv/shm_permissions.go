@@ -9,19 +9,6 @@ import (
 	"github.com/ipcspec/ipcspec/harness/actor"
 )
 
-const (
-	capIPCLock  = 1 << unix.CAP_IPC_LOCK
-	capIPCOwner = 1 << unix.CAP_IPC_OWNER
-	capSysAdmin = 1 << unix.CAP_SYS_ADMIN
-)
-
-// only returns a child of an actor's with just these capabilities of its.
-func only(a *actor.Actor, capabilities uint64) *actor.Actor {
-	child := a.Fork()
-	child.DropCapabilities(^capabilities)
-	return child
-}
-
 // A shmRole is what somebody without capabilities may be to a segment, and where in its mode the bits
 // for that are.
 type shmRole struct {
@@ -36,40 +23,40 @@ func settled(admin *actor.Actor) (id int, ds actor.ShmidDS) {
 	perm := actor.IPCPerm{
 		Key: shmKey, UID: uint32(FreshUser()), GID: uint32(FreshUser()), CUID: uint32(FreshUser()), CGID: uint32(FreshUser()), Mode: 0o640,
 	}
-	creator := member(admin, int(perm.CUID), int(perm.CGID))
+	creator := ipcUser(admin, int(perm.CUID), int(perm.CGID))
 	id = expectMade(creator.Shmget(shmKey, shmPage, creat|excl|0o600), shmKey, shmPage, 0o600)
 	perm.Seq = segment(admin, id).Perm.Seq
 	setPerm(admin, id, perm)
-	return id, segment(admin, id)
+	return id, actor.ShmidDS{Perm: perm}
 }
 
 var shmRoles = []shmRole{
 	{"self", 6, func(admin *actor.Actor) (*actor.Actor, int) {
-		return powerless(admin), expectMade(admin.Shmget(shmKey, shmPage, creat|excl|0o600), shmKey, shmPage, 0o600)
+		return capableOnly(admin), expectMade(admin.Shmget(shmKey, shmPage, creat|excl|0o600), shmKey, shmPage, 0o600)
 	}},
 	{"owner", 6, func(admin *actor.Actor) (*actor.Actor, int) {
 		id, ds := settled(admin)
-		return member(admin, int(ds.Perm.UID), FreshUser()), id
+		return ipcUser(admin, int(ds.Perm.UID), FreshUser()), id
 	}},
 	{"creator", 6, func(admin *actor.Actor) (*actor.Actor, int) {
 		id, ds := settled(admin)
-		return member(admin, int(ds.Perm.CUID), FreshUser()), id
+		return ipcUser(admin, int(ds.Perm.CUID), FreshUser()), id
 	}},
 	{"group", 3, func(admin *actor.Actor) (*actor.Actor, int) {
 		id, ds := settled(admin)
-		return member(admin, FreshUser(), int(ds.Perm.GID)), id
+		return ipcUser(admin, FreshUser(), int(ds.Perm.GID)), id
 	}},
 	{"creators-group", 3, func(admin *actor.Actor) (*actor.Actor, int) {
 		id, ds := settled(admin)
-		return member(admin, FreshUser(), int(ds.Perm.CGID)), id
+		return ipcUser(admin, FreshUser(), int(ds.Perm.CGID)), id
 	}},
 	{"supplementary-group", 3, func(admin *actor.Actor) (*actor.Actor, int) {
 		id, ds := settled(admin)
-		return member(admin, FreshUser(), FreshUser(), ds.Perm.GID), id
+		return ipcUser(admin, FreshUser(), FreshUser(), int(ds.Perm.GID)), id
 	}},
 	{"others", 0, func(admin *actor.Actor) (*actor.Actor, int) {
 		id, _ := settled(admin)
-		return member(admin, FreshUser(), FreshUser(), uint32(FreshUser())), id
+		return ipcUser(admin, FreshUser(), FreshUser(), FreshUser()), id
 	}},
 }
 
@@ -145,14 +132,14 @@ var _ = Describe("The mode of a segment", func() {
 	Clause("shmget.cap-ipc-owner", func() {
 		a := actor.New()
 		id := expectMade(a.Shmget(shmKey, shmPage, creat|0), shmKey, shmPage, 0)
-		Expect(only(a, capIPCOwner).Shmget(shmKey, shmPage, 0o666)).To(Return(id))
-		Expect(only(a, ^uint64(capIPCOwner)).Shmget(shmKey, shmPage, 0o400)).To(FailWith(unix.EACCES))
+		Expect(capableOnly(a, unix.CAP_IPC_OWNER).Shmget(shmKey, shmPage, 0o666)).To(Return(id))
+		Expect(incapable(a, unix.CAP_IPC_OWNER).Shmget(shmKey, shmPage, 0o400)).To(FailWith(unix.EACCES))
 	})
 
 	Clause("shmat.cap-ipc-owner", func() {
 		a := actor.New()
 		id := Must(a.Shmget(private, shmPage, 0))
-		owner, without := only(a, capIPCOwner), only(a, ^uint64(capIPCOwner))
+		owner, without := capableOnly(a, unix.CAP_IPC_OWNER), incapable(a, unix.CAP_IPC_OWNER)
 		put(a, attach(a, id, 0), "old")
 		for _, flags := range []int{0, actor.SHM_RDONLY, actor.SHM_EXEC} {
 			shmat := owner.Shmat(id, nil, flags)
@@ -166,8 +153,8 @@ var _ = Describe("The mode of a segment", func() {
 		a := actor.New()
 		id := Must(a.Shmget(private, shmPage, 0))
 		index := Must(a.ShmUsage())
-		owner, without := only(a, capIPCOwner), only(a, ^uint64(capIPCOwner))
-		Expect(owner.ShmStat(id, actor.IPC_STAT)).To(Return(0))
+		owner, without := capableOnly(a, unix.CAP_IPC_OWNER), incapable(a, unix.CAP_IPC_OWNER)
+		Expect(segment(owner, id).Segsz).To(BeEquivalentTo(shmPage))
 		Expect(owner.ShmStat(index, actor.SHM_STAT)).To(Return(id))
 		Expect(without.ShmStat(id, actor.IPC_STAT)).To(FailWith(unix.EACCES))
 		Expect(without.ShmStat(index, actor.SHM_STAT)).To(FailWith(unix.EACCES))
@@ -176,7 +163,7 @@ var _ = Describe("The mode of a segment", func() {
 	Clause("shmctl.stat-eacces-writes-nothing", func() {
 		a := actor.New()
 		id := Must(a.Shmget(private, shmPage, 0o200))
-		b := powerless(a)
+		b := capableOnly(a)
 		buf := b.Bytes([]byte(zeros(112)))
 		copy(buf.Bytes(), "untouched")
 		before := buf.Copy()
@@ -200,11 +187,11 @@ var mayControl = []struct {
 	{"others", false, shmRoles[6].play},
 	{"cap-sys-admin", true, func(admin *actor.Actor) (*actor.Actor, int) {
 		id, _ := settled(admin)
-		return only(admin, capSysAdmin), id
+		return capableOnly(admin, unix.CAP_SYS_ADMIN), id
 	}},
 	{"cap-ipc-owner", false, func(admin *actor.Actor) (*actor.Actor, int) {
 		id, _ := settled(admin)
-		return only(admin, ^uint64(capSysAdmin)), id
+		return incapable(admin, unix.CAP_SYS_ADMIN), id
 	}},
 }
 
@@ -254,18 +241,18 @@ var _ = Describe("Who controls a segment", func() {
 
 	Clause("shmctl.owner-given-away", func() {
 		a := actor.New()
-		creator := member(a, FreshUser(), FreshUser())
+		creator := ipcUser(a, FreshUser(), FreshUser())
 		id := newSegment(creator, shmPage)
 		ds := segment(creator, id)
 		former := FreshUser()
 		ds.Perm.UID = uint32(former)
 		Expect(creator.ShmSet(id, ds)).To(Return(0))
 		ds.Perm.UID = uint32(FreshUser())
-		Expect(member(a, former, FreshUser()).ShmSet(id, ds)).To(Return(0))
+		Expect(ipcUser(a, former, FreshUser()).ShmSet(id, ds)).To(Return(0))
 		// Who was the owner is nobody now, and who created it is that for ever.
 		other := ds
 		other.Perm.Mode = 0o644
-		Expect(member(a, former, FreshUser()).ShmSet(id, other)).To(FailWith(unix.EPERM))
+		Expect(ipcUser(a, former, FreshUser()).ShmSet(id, other)).To(FailWith(unix.EPERM))
 		Expect(segment(a, id).Perm).To(Equal(ds.Perm))
 		Expect(creator.ShmSet(id, ds)).To(Return(0))
 		Expect(segment(a, id).Perm).To(Equal(ds.Perm))
@@ -274,7 +261,7 @@ var _ = Describe("Who controls a segment", func() {
 	Clause("shmctl.real-uid-does-not-count", func() {
 		a := actor.New()
 		uid := FreshUser()
-		id := newSegment(member(a, uid, FreshUser()), shmPage)
+		id := newSegment(ipcUser(a, uid, FreshUser()), shmPage)
 		before := segment(a, id)
 		real := a.Fork()
 		Must(real.Setresuid(uid, FreshUser(), uid))
