@@ -131,7 +131,7 @@ var _ = Describe("The mode of a segment", func() {
 
 	Clause("shmget.cap-ipc-owner", func() {
 		a := actor.New()
-		id := expectMade(a.Shmget(shmKey, shmPage, creat|0), shmKey, shmPage, 0)
+		id := expectMade(a.Shmget(shmKey, shmPage, creat), shmKey, shmPage, 0)
 		Expect(capableOnly(a, unix.CAP_IPC_OWNER).Shmget(shmKey, shmPage, 0o666)).To(Return(id))
 		Expect(incapable(a, unix.CAP_IPC_OWNER).Shmget(shmKey, shmPage, 0o400)).To(FailWith(unix.EACCES))
 	})
