@@ -322,6 +322,10 @@ func idempotent(c *call) bool {
 	}
 	switch c.name {
 	case "prctl":
+		switch c.args[0] {
+		case unix.PR_SET_NO_NEW_PRIVS, unix.PR_SET_SECCOMP, unix.PR_SET_SYSCALL_USER_DISPATCH:
+			return true // the same filter once more decides as it does alone
+		}
 		return harmlessOption(c)
 	case "fcntl":
 		switch c.args[1] {

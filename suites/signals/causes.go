@@ -334,13 +334,12 @@ var _ = Describe("A signal of the kernel's", func() {
 	Clause("signal.sigsys-from-seccomp", func() {
 		a := actor.New()
 		a.Handle(unix.SIGSYS, 0)
-		forbid(a, unix.SYS_GETPGID)
+		filterCall(a, unix.SYS_GETPGID, unix.SECCOMP_RET_TRAP)
 
 		Must(a.Getpid())
 		Expect(settledSignals(a)).To(BeEmpty())
 		a.Getpgid(0)
 		Expect(a).To(Catch(unix.SIGSYS))
-		const sysSeccomp = 1
 		Expect(a.Events()[0].Info.Code()).To(Equal(sysSeccomp))
 	})
 
@@ -385,30 +384,6 @@ func setTimer(a *actor.Actor, which int) {
 	set := a.Setitimer(which, actor.Itimer{Value: 1e6})
 	Expect(set).To(Return(0))
 	Expect(set.Itimerval()).To(Equal(actor.Itimer{}))
-}
-
-// forbid has a system call of the actor's raise SIGSYS instead of being made.
-func forbid(a *actor.Actor, nr uint32) {
-	const (
-		load, jumpIfEqual, ret = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
-		modeFilter             = 1
-		trap, allow            = 0x00030000, 0x7fff0000
-	)
-	var program []byte
-	for _, i := range []struct {
-		code   uint16
-		jt, jf uint8
-		k      uint32
-	}{{load, 0, 0, 0}, {jumpIfEqual, 0, 1, nr}, {ret, 0, 0, trap}, {ret, 0, 0, allow}} {
-		program = binary.NativeEndian.AppendUint16(program, i.code)
-		program = append(program, i.jt, i.jf)
-		program = binary.NativeEndian.AppendUint32(program, i.k)
-	}
-	filter := a.Alloc(16)
-	filter.PutUint16(0, 4)
-	filter.PutUint64(8, a.Bytes(program).Addr)
-	Must(a.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-	Must(a.Raw(unix.SYS_SECCOMP, modeFilter, 0, filter))
 }
 
 var _ = Describe("A signal of the processor's", func() {
