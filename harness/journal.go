@@ -203,6 +203,9 @@ func openJournals() []byte {
 // joinJournals opens the journals in every process.
 func joinJournals(text []byte) {
 	if InWorker() {
+		if worker.Run.Target.Kind == "vm" {
+			kernelLog = openKernelLog()
+		}
 		for _, fd := range worker.Journals {
 			unix.CloseOnExec(fd)
 			journals = append(journals, report.NewJournal(report.WholeLines(os.NewFile(uintptr(fd), "journal")), worker.Proc))

@@ -269,6 +269,9 @@ func conclude(r ginkgo.SpecReport) {
 	if o.Verdict != report.Deviates && o.Verdict != report.Unresolved {
 		o.Evidence = nil
 	}
+	if kernelLog != nil {
+		blame(&o, kernelLog.next())
+	}
 	if e, ok := expected()[o.Clause]; ok && e.Verdict == o.Verdict && o.Fault == "" {
 		o.Expected = &e
 	}

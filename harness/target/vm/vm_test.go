@@ -51,6 +51,10 @@ var _ = Describe("A guest", func() {
 			all[len(all)] = bytes.Repeat([]byte{1}, 16<<20)
 		}
 	})
+	Clause("doomed.warns", func() {
+		carries()
+		_ = os.WriteFile("/dev/kmsg", []byte("WARNING: CPU: 0 PID: 1 at doomed.warns\n"), 0)
+	})
 	Clause("doomed.waits", func() {
 		carries()
 		select {}
@@ -145,6 +149,23 @@ func TestAPanicKeepsWhatWasFoundAndNamesTheClause(t *testing.T) {
 	again, err := FoldJournal(o.Run.Journal)
 	if err != nil || len(again.Clauses) != 2 || again.Clauses[1].Fault != c.Fault {
 		t.Errorf("the journal: %v, %+v", err, again.Clauses)
+	}
+}
+
+func TestAWarningOfTheKernelIsADeviationOfTheClause(t *testing.T) {
+	o := options(t, "doomed.conforms", "doomed.warns")
+	found, err := Run(context.Background(), o)
+	if err != nil || len(found.Clauses) != 2 || report.ExitCode(found, false) != report.ExitDeviates {
+		t.Fatalf("%v, %+v", err, found.Clauses)
+	}
+	for _, c := range found.Clauses {
+		switch {
+		case c.ID == "doomed.conforms" && c.Verdict != report.Conforms:
+			t.Errorf("blamed, too: %+v", c)
+		case c.ID == "doomed.warns" && (c.Verdict != report.Deviates || len(c.Evidence) != 1 ||
+			!strings.Contains(strings.Join(c.Evidence[0].Trace, "\n"), "WARNING: CPU: 0 PID: 1 at doomed.warns")):
+			t.Errorf("not blamed: %+v", c)
+		}
 	}
 }
 
