@@ -73,11 +73,16 @@ func semStat(a *actor.Actor, id int) actor.SemidDS {
 	return stat.SemidDS()
 }
 
-// setSemMode changes a set's permission bits.
-func setSemMode(a *actor.Actor, id, mode int) {
+// semSettable is what IPC_SET may be given to change nothing.
+func semSettable(a *actor.Actor, id int) actor.SemidDS {
 	stat := a.Quietly().SemStat(id, actor.IPC_STAT)
 	Must(stat)
-	ds := stat.SemidDS()
+	return stat.SemidDS()
+}
+
+// setSemMode changes a set's permission bits.
+func setSemMode(a *actor.Actor, id, mode int) {
+	ds := semSettable(a, id)
 	ds.Perm.Mode = uint32(mode)
 	Must(a.SemSet(id, ds))
 }

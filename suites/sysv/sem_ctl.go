@@ -125,8 +125,9 @@ var _ = Describe("semctl on the values of semaphores", func() {
 			id := Must(a.Semget(semPrivate, 2, 0o600))
 			since := semSecond(a)
 			Expect(s.set(a, id, 1, 1)).To(Return(0))
-			Expect(semStat(a, id).Ctime).To(beSemTime(a, since))
-			Expect(semStat(a, id).Otime).To(BeZero())
+			after := semStat(a, id)
+			Expect(after.Ctime).To(beSemTime(a, since))
+			Expect(after.Otime).To(BeZero())
 		})
 	}
 
@@ -366,7 +367,7 @@ var _ = Describe("What semctl takes to be permitted", func() {
 				a := actor.New()
 				id, relations := semRelations(a)
 				setSemMode(a, id, 0) // the bits have no say in it
-				ds := semStat(a, id)
+				ds := semSettable(a, id)
 				ds.Perm.Mode = 0o640
 				Expect(c.do(relations[i].who, id, ds)).To(Return(0))
 				if c.name == "set" {
@@ -397,7 +398,7 @@ var _ = Describe("What semctl takes to be permitted", func() {
 			Presuppose(a.Capabilities()>>unix.CAP_SYS_ADMIN&1 != 0, "CAP_SYS_ADMIN: run as root, in a container with that capability")
 			id, _ := semRelations(a)
 			setSemMode(a, id, 0o600)
-			ds := semStat(a, id)
+			ds := semSettable(a, id)
 			ds.Perm.Mode = 0o640
 			admin, not := capableOnly(a, unix.CAP_SYS_ADMIN), incapable(a, unix.CAP_SYS_ADMIN)
 			Expect(c.do(not, id, ds)).To(FailWith(unix.EPERM))
@@ -448,6 +449,7 @@ var _ = Describe("semctl on a set as a whole", func() {
 		last := map[int]uint16{}
 		for range 4 {
 			index, perm := stat()
+			Expect(perm.Mode).To(Equal(uint32(0o600)))
 			if seq, again := last[index]; again {
 				Expect(perm.Seq).NotTo(Equal(seq))
 			}
@@ -505,12 +507,13 @@ var _ = Describe("semctl on a set as a whole", func() {
 	Clause("semctl.set-ctime", func() {
 		a := actor.New()
 		id := Must(a.Semget(semPrivate, 2, 0o600))
-		ds := semStat(a, id)
+		ds := semSettable(a, id)
 		ds.Ctime, ds.Otime = 1, 1
 		since := semSecond(a)
 		Expect(a.SemSet(id, ds)).To(Return(0))
-		Expect(semStat(a, id).Ctime).To(beSemTime(a, since))
-		Expect(semStat(a, id).Otime).To(BeZero())
+		after := semStat(a, id)
+		Expect(after.Ctime).To(beSemTime(a, since))
+		Expect(after.Otime).To(BeZero())
 	})
 
 	Clause("semctl.ctime-of-last-change", func() {
@@ -563,7 +566,7 @@ var _ = Describe("semctl on a set as a whole", func() {
 	Clause("semctl.removed-set", func() {
 		a := actor.New()
 		id := newSemSet(a, 1)
-		ds := semStat(a, id)
+		ds := semSettable(a, id)
 		Must(a.Semctl(id, 0, actor.IPC_RMID, nil))
 		gone := goneIPC()
 		look := func() {
@@ -586,7 +589,7 @@ var _ = Describe("semctl on a set as a whole", func() {
 	Clause("semctl.no-such-set", func() {
 		a := actor.New()
 		id := newSemSet(a, 5)
-		ds := semStat(a, id)
+		ds := semSettable(a, id)
 		for _, wrong := range []int{-1, math.MinInt32, id + 1, math.MaxInt32} {
 			for _, cmd := range []int{actor.IPC_STAT, actor.SEM_STAT, actor.SEM_STAT_ANY, actor.GETALL, actor.GETVAL, actor.GETPID, actor.GETNCNT, actor.GETZCNT} {
 				Expect(a.Semctl(wrong, 0, cmd, a.Alloc(128))).To(FailWith(unix.EINVAL))
@@ -701,6 +704,7 @@ var _ = Describe("What semctl tells of all sets", func() {
 		for len(ids) > 0 {
 			highest := a.SemInfo(actor.IPC_INFO)
 			Expect(highest).To(returnSemIndex(a, ids...))
+			Expect(highest.Seminfo().Vmx).To(Equal(semMax))
 			Expect(a.SemInfo(actor.SEM_INFO)).To(Return(highest.Value()))
 			var found []int
 			for index := range max(0, highest.Value()) + 1 {
@@ -730,11 +734,13 @@ var _ = Describe("What semctl tells of all sets", func() {
 			Must(a.Semop(ids[0], sop(0, 1)))
 			seen := 0
 			for index := range Must(a.Quietly().SemInfo(actor.IPC_INFO)) + 1 {
-				for _, id := range ids {
-					if stat := a.SemStat(index, s.cmd); stat.Value() == id {
-						seen++
-						Expect(stat.SemidDS()).To(Equal(semStat(a, id)))
-					}
+				stat := a.SemStat(index, s.cmd)
+				if stat.OK() {
+					seen++
+					Expect(ids).To(ContainElement(stat.Value()))
+					Expect(stat.SemidDS()).To(Equal(semStat(a, stat.Value())))
+				} else {
+					Expect(stat).To(FailWith(unix.EINVAL))
 				}
 			}
 			Expect(seen).To(Equal(len(ids)))
@@ -777,7 +783,9 @@ var _ = Describe("What semctl tells of all sets", func() {
 		setSemMode(a, id, 0)
 		index := semIndex(a, id)
 		for _, r := range relations {
-			Expect(r.who.SemStat(index, actor.SEM_STAT_ANY)).To(Return(id), r.name)
+			stat := r.who.SemStat(index, actor.SEM_STAT_ANY)
+			Expect(stat).To(Return(id), r.name)
+			Expect(stat.SemidDS().Nsems).To(Equal(int64(2)), r.name)
 		}
 	})
 

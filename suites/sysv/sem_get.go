@@ -256,7 +256,8 @@ var _ = Describe("A new semaphore set", func() {
 		peer := a.Fork()
 		set := a.Semget(semKey, 2, semCreat|semExcl|0o600)
 		Expect(set).To(ReturnFD())
-		id := Must(peer.Semget(semKey, 2, 0o600))
+		id := set.Value()
+		Expect(peer.Semget(semKey, 2, 0o600)).To(Return(id))
 
 		Must(a.SemSetAll(id, 1, 1))
 		Must(a.Semctl(id, 0, actor.SETVAL, 0))
@@ -340,8 +341,9 @@ var _ = Describe("The number of semaphores that semget asks for", func() {
 
 	Clause("semget.default-semmni", func() {
 		a := actor.New()
+		id := newSemSet(a, 0)
 		limits := a.SemInfo(actor.IPC_INFO)
-		Expect(limits).To(ReturnFD())
+		Expect(limits).To(returnSemIndex(a, id))
 		Expect(limits.Seminfo().Mni).To(Equal(32000))
 	})
 })
