@@ -298,7 +298,7 @@ var _ = Describe("What semctl takes to be permitted", func() {
 	// expectAltering likewise judges those that alter; where that is permitted the values are 6 and 7 afterwards.
 	expectAltering := func(who *actor.Actor, id int, permitted bool) {
 		GinkgoHelper()
-		var matcher types.GomegaMatcher = FailWith(unix.EACCES)
+		matcher := FailWith(unix.EACCES)
 		if permitted {
 			matcher = Return(0)
 		}
