@@ -155,9 +155,11 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 	switch {
 	case kind == Flag && waits[c.name] && (c.failed() || !strings.HasSuffix(words, "WNOWAIT")):
 		m.liar = unlessToldSame(c, m.liar)
+	case c.name == "msgrcv" && (kind == Argument || kind == Flag):
+		m.liar = unlessReceivesSame(c, m.liar)
 	case kind == Argument && telling(c) || kind == Flag && onlyLooks(c):
 		m.liar = unlessSame(c, m.liar)
-	case kind == Flag && strings.HasSuffix(words, "IPC_NOWAIT"), kind == Flag && c.name == "msgrcv",
+	case kind == Flag && strings.HasSuffix(words, "IPC_NOWAIT"),
 		kind == Flag && strings.HasSuffix(words, "IPC_CREAT"), kind == Flag && strings.HasSuffix(words, "IPC_EXCL"):
 		m.liar = unlessSame(c, m.liar)
 	case kind == Flag && c.failed():
@@ -512,7 +514,7 @@ func (b *builder) arguments(c *call) {
 		case "whence":
 			b.add(c, Argument, "was made with another whence", with(i, (v+1)%3))
 		case "mode":
-			if c.name == "openat" && c.args[2]&unix.O_CREAT == 0 {
+			if c.name == "openat" && c.args[2]&unix.O_CREAT == 0 || c.name == "mq_open" && c.args[1]&unix.O_CREAT == 0 {
 				continue
 			}
 			b.add(c, Argument, fmt.Sprintf("was made with mode %#o instead of %#o", v^0o200, v), with(i, v^0o200))

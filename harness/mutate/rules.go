@@ -357,7 +357,7 @@ func idempotent(c *call) bool {
 
 func makesDescriptor(c *call) bool {
 	switch c.name {
-	case "pidfd_open", "pidfd_getfd", "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd", "eventfd2", "timerfd_create", "memfd_create", "socket", "socketpair", "fcntl":
+	case "pidfd_open", "pidfd_getfd", "mq_open", "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd", "eventfd2", "timerfd_create", "memfd_create", "socket", "socketpair", "fcntl":
 		return true
 	case "signalfd", "signalfd4":
 		return int32(c.args[0]) == -1

@@ -29,6 +29,17 @@ type anIPCObject struct {
 	make func(a *actor.Actor) *actor.Call
 	find func(a *actor.Actor) *actor.Call
 	stat func(a *actor.Actor, id int) *actor.Call
+	told func(stat *actor.Call) (perm actor.IPCPerm, size int64) // 1
+}
+
+// expectOwn checks that an id is that of an object which make has made.
+func (kind anIPCObject) expectOwn(a *actor.Actor, id int) {
+	GinkgoHelper()
+	call := kind.stat(a, id)
+	Expect(call).To(Return(0))
+	perm, size := kind.told(call)
+	Expect(perm).To(SatisfyAll(HaveField("Key", BeEquivalentTo(namespaceKey)), HaveField("Mode", BeEquivalentTo(0o600))))
+	Expect(size).To(BeEquivalentTo(1))
 }
 
 var ipcObjects = []anIPCObject{
@@ -39,6 +50,7 @@ var ipcObjects = []anIPCObject{
 		},
 		func(a *actor.Actor) *actor.Call { return a.Msgget(namespaceKey, 0) },
 		func(a *actor.Actor, id int) *actor.Call { return a.MsgStat(id, actor.IPC_STAT) },
+		func(c *actor.Call) (actor.IPCPerm, int64) { return c.MsqidDS().Perm, 1 },
 	},
 	{
 		"sem",
@@ -47,6 +59,7 @@ var ipcObjects = []anIPCObject{
 		},
 		func(a *actor.Actor) *actor.Call { return a.Semget(namespaceKey, 0, 0) },
 		func(a *actor.Actor, id int) *actor.Call { return a.SemStat(id, actor.IPC_STAT) },
+		func(c *actor.Call) (actor.IPCPerm, int64) { return c.SemidDS().Perm, c.SemidDS().Nsems },
 	},
 	{
 		"shm",
@@ -55,6 +68,7 @@ var ipcObjects = []anIPCObject{
 		},
 		func(a *actor.Actor) *actor.Call { return a.Shmget(namespaceKey, 0, 0) },
 		func(a *actor.Actor, id int) *actor.Call { return a.ShmStat(id, actor.IPC_STAT) },
+		func(c *actor.Call) (actor.IPCPerm, int64) { return c.ShmidDS().Perm, c.ShmidDS().Segsz },
 	},
 }
 
@@ -62,11 +76,14 @@ var _ = Describe("An IPC namespace", func() {
 	for _, kind := range ipcObjects {
 		Clause("ipcns."+kind.name+"-keys-apart", func() {
 			a := actor.New()
-			Must(kind.make(a))
+			id := Must(kind.make(a))
 			b := emigrant(a)
 			Expect(kind.find(b)).To(FailWith(unix.ENOENT))
-			Expect(kind.make(b)).To(ReturnSuccess())
-			Expect(kind.find(b)).To(ReturnSuccess())
+			own := kind.make(b)
+			Expect(own).To(ReturnSuccess())
+			Expect(kind.find(b)).To(Return(own.Value()))
+			kind.expectOwn(b, own.Value())
+			kind.expectOwn(a, id)
 		})
 
 		Clause("ipcns."+kind.name+"-ids-apart", func() {
@@ -74,7 +91,7 @@ var _ = Describe("An IPC namespace", func() {
 			id := Must(kind.make(a))
 			b := emigrant(a)
 			Expect(kind.stat(b, id)).To(FailWith(unix.EINVAL))
-			Expect(kind.stat(a, id)).To(Return(0))
+			kind.expectOwn(a, id)
 		})
 
 		Clause("ipcns."+kind.name+"-seen-by-members", func() {
@@ -82,7 +99,7 @@ var _ = Describe("An IPC namespace", func() {
 			member := a.Fork()
 			id := Must(kind.make(a))
 			Expect(kind.find(member)).To(Return(id))
-			Expect(kind.stat(member, id)).To(Return(0))
+			kind.expectOwn(member, id)
 		})
 
 		Clause("ipcns."+kind.name+"-in-proc-apart", func() {
@@ -100,10 +117,12 @@ var _ = Describe("An IPC namespace", func() {
 		one, other := a.Msgget(namespaceKey, actor.IPC_CREAT|0o600), b.Msgget(namespaceKey, actor.IPC_CREAT|0o600)
 		Expect(one).To(ReturnSuccess())
 		Expect(other).To(ReturnSuccess())
-		Expect(a.Msgsnd(one.Value(), 1, []byte("a"), 0)).To(Return(0))
-		Expect(b.Msgsnd(other.Value(), 2, []byte("b"), 0)).To(Return(0))
-		expectMessages(a, one.Value(), message{1, "a"})
-		expectMessages(b, other.Value(), message{2, "b"})
+		ipcObjects[0].expectOwn(a, one.Value())
+		ipcObjects[0].expectOwn(b, other.Value())
+		Expect(a.Msgsnd(one.Value(), 2, []byte("a"), 0)).To(Return(0))
+		Expect(b.Msgsnd(other.Value(), 3, []byte("b"), 0)).To(Return(0))
+		expectMessages(a, one.Value(), message{2, "a"})
+		expectMessages(b, other.Value(), message{3, "b"})
 	})
 
 	Clause("ipcns.joined", func() {
@@ -137,7 +156,9 @@ var _ = Describe("An IPC namespace", func() {
 		b := emigrant(a)
 		messageLimit(b, "msgmni", "0")
 		Expect(b.Msgget(actor.IPC_PRIVATE, 0o600)).To(FailWith(unix.ENOSPC))
-		Expect(a.Msgget(actor.IPC_PRIVATE, 0o600)).To(ReturnSuccess())
+		call := a.Msgget(namespaceKey, actor.IPC_CREAT|0o600)
+		Expect(call).To(ReturnSuccess())
+		ipcObjects[0].expectOwn(a, call.Value())
 	})
 
 	for _, file := range []string{"msg_max", "msgsize_max", "queues_max", "msg_default", "msgsize_default"} {
@@ -158,10 +179,22 @@ var _ = Describe("An IPC namespace", func() {
 		open := func(by *actor.Actor, flags int) *actor.Call {
 			return by.Raw(unix.SYS_MQ_OPEN, mqName, flags, 0o600, nil)
 		}
-		Expect(open(a, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL)).To(ReturnFD())
+		one := open(a, unix.O_RDWR|unix.O_CREAT)
+		Expect(one).To(ReturnFD())
 		Expect(open(b, unix.O_RDWR)).To(FailWith(unix.ENOENT))
-		Expect(open(b, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL)).To(ReturnFD())
-		Expect(open(a.Fork(), unix.O_RDWR)).To(ReturnFD())
+		other := open(b, unix.O_RDWR|unix.O_CREAT|unix.O_NONBLOCK)
+		Expect(other).To(ReturnFD())
+		for _, made := range []*actor.Call{one, other} {
+			stat := made.Actor().Fstat(made.Value())
+			Must(stat)
+			Expect(stat.Stat().Mode & 0o777).To(BeEquivalentTo(0o600))
+		}
+		Must(a.Raw(unix.SYS_MQ_TIMEDSEND, one.Value(), "x", 1, 0, nil))
+		Expect(b.Raw(unix.SYS_MQ_TIMEDRECEIVE, other.Value(), b.Alloc(8192), 8192, nil, nil)).To(FailWith(unix.EAGAIN))
+		c := a.Fork()
+		again := open(c, unix.O_RDWR|unix.O_NONBLOCK)
+		Expect(again).To(ReturnFD())
+		Expect(c.Raw(unix.SYS_MQ_TIMEDRECEIVE, again.Value(), c.Alloc(8192), 8192, nil, nil)).To(Return(1))
 	})
 
 	Clause("ipcns.gone-with-its-last-member", func() {
@@ -181,7 +214,13 @@ var _ = Describe("An IPC namespace", func() {
 		Expect(other.Shmctl(second, actor.SHM_LOCK, nil)).To(FailWith(unix.ENOMEM))
 		one.Exit(0)
 		// The namespace is destroyed a little later.
-		Eventually(func() unix.Errno { return other.Shmctl(second, actor.SHM_LOCK, nil).Errno() }).
-			WithTimeout(time.Duration(10 * actor.TimeoutScale * float64(time.Second))).WithPolling(time.Millisecond).Should(BeZero())
+		Eventually(func() bool {
+			lock := other.Shmctl(second, actor.SHM_LOCK, nil)
+			Expect(lock).To(SatisfyAny(Return(0), FailWith(unix.ENOMEM)))
+			return lock.OK()
+		}).WithTimeout(time.Duration(10 * actor.TimeoutScale * float64(time.Second))).WithPolling(time.Millisecond).Should(BeTrue())
+		stat := other.ShmStat(second, actor.IPC_STAT)
+		Must(stat)
+		Expect(stat.ShmidDS().Perm.Mode & actor.SHM_LOCKED).NotTo(BeZero())
 	})
 })

@@ -42,14 +42,29 @@ func queueStat(a *actor.Actor, id int) actor.MsqidDS {
 	return call.MsqidDS()
 }
 
+// queueSettings returns what IPC_STAT tells, as a step of the harness: for what is to be set.
+func queueSettings(a *actor.Actor, id int) actor.MsqidDS {
+	call := a.Quietly().MsgStat(id, actor.IPC_STAT)
+	Must(call)
+	return call.MsqidDS()
+}
+
 // setQueue changes settings of a queue, as a step of the set-up.
 func setQueue(a *actor.Actor, id int, change func(ds *actor.MsqidDS)) {
-	call := a.MsgStat(id, actor.IPC_STAT)
-	Must(call)
-	ds := call.MsqidDS()
+	ds := queueSettings(a, id)
 	change(&ds)
 	Must(a.MsgSet(id, ds))
 }
+
+// messageLimits returns the namespace's limits, as a step of the harness, and lastIndex the highest index
+// at which there is a queue.
+func messageLimits(a *actor.Actor) actor.Msginfo {
+	call := a.Quietly().MsgInfo(actor.IPC_INFO)
+	Must(call)
+	return call.Msginfo()
+}
+
+func lastIndex(a *actor.Actor) int { return Must(a.Quietly().MsgInfo(actor.IPC_INFO)) }
 
 // expectMessage checks what a msgrcv has received.
 func expectMessage(call *actor.Call, want message) {
@@ -67,8 +82,7 @@ func expectMessages(a *actor.Actor, id int, messages ...message) {
 	Expect(a.Msgrcv(id, 64, 0, actor.IPC_NOWAIT)).To(FailWith(unix.ENOMSG))
 }
 
-// messageLimit sets one of the namespace's limits, which nobody outside has, and returns a function that
-// tells what it is.
+// messageLimit sets one of the namespace's limits, which nobody outside has.
 func messageLimit(a *actor.Actor, name, value string) {
 	a.WriteFile("/proc/sys/kernel/"+name, value)
 }

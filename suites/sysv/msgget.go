@@ -39,10 +39,10 @@ var _ = Describe("A new message queue", func() {
 	Clause("msgget.private-ignores-flags", func() {
 		a := actor.New()
 		for i, flags := range []int{0, actor.IPC_CREAT, actor.IPC_EXCL, actor.IPC_CREAT | actor.IPC_EXCL, 0o10000} {
-			call := a.Msgget(actor.IPC_PRIVATE, flags|0o640)
+			call := a.Msgget(actor.IPC_PRIVATE, flags|0o640|i)
 			Expect(call).To(ReturnSuccess())
 			Expect(queues(a)).To(Equal(i + 1))
-			Expect(queueStat(a, call.Value()).Perm.Mode).To(BeEquivalentTo(0o640))
+			Expect(queueStat(a, call.Value()).Perm.Mode).To(BeEquivalentTo(0o640 | i))
 		}
 	})
 
@@ -89,6 +89,7 @@ var _ = Describe("A new message queue", func() {
 		again := a.Msgget(0, 0)
 		Expect(again).To(ReturnSuccess())
 		Expect(again.Value()).NotTo(Equal(first))
+		Expect(queueStat(a, again.Value()).Perm.Key).To(BeEquivalentTo(actor.IPC_PRIVATE))
 		Expect(queues(a)).To(Equal(2))
 	})
 
@@ -226,6 +227,7 @@ var _ = Describe("Finding a message queue", func() {
 			Expect(queues(a)).To(Equal(2))
 			Expect(a.Msgget(messageKey, 0)).To(FailWith(unix.ENOENT))
 			Expect(a.Msgget(messageKey+1, 0)).To(Return(other))
+			Expect(queues(a)).To(Equal(2))
 		})
 	}
 
@@ -272,8 +274,12 @@ var _ = Describe("Finding a message queue", func() {
 			call := a.Msgget(actor.IPC_PRIVATE, 0o600)
 			Expect(call).To(ReturnSuccess())
 			// The only queue there is has the highest index in use.
-			index := Must(a.MsgInfo(actor.IPC_INFO))
-			young = use{call.Value(), queueStat(a, call.Value()).Perm.Seq}
+			info := a.MsgInfo(actor.MSG_INFO)
+			index := Must(info)
+			Expect(info.Msginfo().Pool).To(Equal(1))
+			perm := queueStat(a, call.Value()).Perm
+			Expect(perm.Key).To(BeEquivalentTo(actor.IPC_PRIVATE))
+			young = use{call.Value(), perm.Seq}
 			Must(a.Msgctl(young.id, actor.IPC_RMID, nil))
 			if found, ok := used[index]; ok {
 				old = found
@@ -348,8 +354,10 @@ var _ = Describe("The limit MSGMNI", func() {
 		a := actor.New()
 		messageLimit(a, "msgmni", "3")
 		first := Must(a.Msgget(messageKey, actor.IPC_CREAT|0o600))
-		for range 2 {
-			Expect(a.Msgget(actor.IPC_PRIVATE, 0o600)).To(ReturnSuccess())
+		for _, mode := range []int{0o640, 0o604} {
+			call := a.Msgget(actor.IPC_PRIVATE, mode)
+			Expect(call).To(ReturnSuccess())
+			Expect(queueStat(a, call.Value()).Perm.Mode).To(BeEquivalentTo(mode))
 		}
 		Expect(a.Msgget(actor.IPC_PRIVATE, 0o600)).To(FailWith(unix.ENOSPC))
 		Expect(a.Msgget(messageKey+1, actor.IPC_CREAT|0o600)).To(FailWith(unix.ENOSPC))
@@ -365,7 +373,9 @@ var _ = Describe("The limit MSGMNI", func() {
 		newQueue(a)
 		Expect(a.Msgget(actor.IPC_PRIVATE, 0o600)).To(FailWith(unix.ENOSPC))
 		Must(a.Msgctl(one, actor.IPC_RMID, nil))
-		Expect(a.Msgget(actor.IPC_PRIVATE, 0o600)).To(ReturnSuccess())
+		call := a.Msgget(actor.IPC_PRIVATE, 0o640)
+		Expect(call).To(ReturnSuccess())
+		Expect(queueStat(a, call.Value()).Perm.Mode).To(BeEquivalentTo(0o640))
 		Expect(a.Msgget(actor.IPC_PRIVATE, 0o600)).To(FailWith(unix.ENOSPC))
 		Expect(queues(a)).To(Equal(2))
 	})
@@ -391,13 +401,17 @@ var _ = Describe("The limit MSGMNI", func() {
 		{"msgop.msgmnb", "msgmnb", 16384, func(m actor.Msginfo) int { return m.Mnb }},
 	} {
 		Clause(limit.id+"-default", func() {
-			info := actor.New().MsgInfo(actor.IPC_INFO)
+			a := actor.New()
+			id := newQueue(a)
+			info := a.MsgInfo(actor.IPC_INFO)
 			Expect(info).To(ReturnSuccess())
 			Expect(limit.tell(info.Msginfo())).To(Equal(limit.initial))
+			Expect(a.MsgStat(info.Value(), actor.MSG_STAT)).To(Return(id))
 		})
 
 		Clause(limit.id+"-in-proc", func() {
 			a := actor.New()
+			id := newQueue(a)
 			file := "/proc/sys/kernel/" + limit.name
 			told := func() int {
 				info := a.MsgInfo(actor.IPC_INFO)
@@ -405,6 +419,7 @@ var _ = Describe("The limit MSGMNI", func() {
 				n, err := strconv.Atoi(strings.TrimSpace(a.ReadFile(file)))
 				Expect(err).NotTo(HaveOccurred())
 				Expect(limit.tell(info.Msginfo())).To(Equal(n))
+				Expect(a.MsgStat(info.Value(), actor.MSG_STAT)).To(Return(id))
 				return n
 			}
 			was := told()

@@ -85,6 +85,7 @@ var _ = Describe("Sending a message", func() {
 			Expect(queueStat(a, id).Cbytes).To(BeEquivalentTo(size))
 			received := a.Msgrcv(id, size, 0, actor.IPC_NOWAIT)
 			Expect(received).To(Return(size))
+			Expect(received.Mtype()).To(BeEquivalentTo(1))
 			Expect(bytes.Equal(received.Data(), []byte(text))).To(BeTrue(), "the text is the one that was sent")
 		})
 	}

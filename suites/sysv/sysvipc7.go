@@ -13,6 +13,26 @@ import (
 
 const overviewKey = 0x51
 
+// expectSet checks the values of a set's semaphores, and its permissions for its owner alone.
+func expectSet(a *actor.Actor, id int, values ...int) {
+	GinkgoHelper()
+	all, stat := a.SemGetAll(id, len(values)), a.SemStat(id, actor.IPC_STAT)
+	Expect(all).To(Return(0))
+	Expect(all.Values()).To(Equal(values))
+	Expect(stat).To(Return(0))
+	Expect(stat.SemidDS()).To(SatisfyAll(HaveField("Nsems", BeEquivalentTo(len(values))), HaveField("Perm.Mode", BeEquivalentTo(0o600))))
+}
+
+// expectSegment checks a segment's size and how often it is attached, and its permissions for its owner
+// alone.
+func expectSegment(a *actor.Actor, id int, size, attached int64) {
+	GinkgoHelper()
+	stat := a.ShmStat(id, actor.IPC_STAT)
+	Expect(stat).To(Return(0))
+	ds := stat.ShmidDS()
+	Expect([]int64{ds.Segsz, ds.Nattch, int64(ds.Perm.Mode)}).To(Equal([]int64{size, attached, 0o600}))
+}
+
 var _ = Describe("System V IPC", func() {
 	Clause("sysvipc.messages", func() {
 		a := actor.New()
@@ -40,7 +60,7 @@ var _ = Describe("System V IPC", func() {
 		Expect(a.Msgget(overviewKey, 0)).To(Return(id.Value()))
 		Expect(a.Msgsnd(id.Value(), 1, []byte("x"), 0)).To(Return(0))
 		expectMessages(a, id.Value(), message{1, "x"})
-		Expect(queueStat(a, id.Value()).Perm.Key).To(BeEquivalentTo(overviewKey))
+		Expect(queueStat(a, id.Value()).Perm).To(SatisfyAll(HaveField("Key", BeEquivalentTo(overviewKey)), HaveField("Mode", BeEquivalentTo(0o600))))
 		Expect(a.Msgctl(id.Value(), actor.IPC_RMID, nil)).To(Return(0))
 		Expect(a.Msgget(overviewKey, 0)).To(FailWith(unix.ENOENT))
 	})
@@ -53,7 +73,7 @@ var _ = Describe("System V IPC", func() {
 		Expect(wait).To(Block())
 		Expect(a.Semop(id, actor.SemOp{Op: 1})).To(Return(0))
 		Expect(wait).To(Return(0))
-		Expect(a.SemGetAll(id, 1).Values()).To(Equal([]int{0}))
+		expectSet(a, id, 0)
 	})
 
 	Clause("sysvipc.semaphores-count", func() {
@@ -63,7 +83,7 @@ var _ = Describe("System V IPC", func() {
 		Expect(a.Semop(id, actor.SemOp{Num: 1, Op: 3})).To(Return(0))
 		Expect(a.Semop(id, actor.SemOp{Num: 2, Op: 1})).To(Return(0))
 		Expect(a.Semop(id, actor.SemOp{Num: 1, Op: -2})).To(Return(0))
-		Expect(a.SemGetAll(id, 3).Values()).To(Equal([]int{0, 1, 1}))
+		expectSet(a, id, 0, 1, 1)
 	})
 
 	Clause("sysvipc.set-id", func() {
@@ -73,7 +93,7 @@ var _ = Describe("System V IPC", func() {
 		Expect(a.Semget(overviewKey, 0, 0)).To(Return(id.Value()))
 		Expect(a.SemSetAll(id.Value(), 1, 2)).To(Return(0))
 		Expect(a.Semop(id.Value(), actor.SemOp{Num: 1, Op: 5})).To(Return(0))
-		Expect(a.SemGetAll(id.Value(), 2).Values()).To(Equal([]int{1, 7}))
+		expectSet(a, id.Value(), 1, 7)
 		Expect(a.Semctl(id.Value(), 0, actor.IPC_RMID, nil)).To(Return(0))
 		Expect(a.Semget(overviewKey, 0, 0)).To(FailWith(unix.ENOENT))
 	})
@@ -85,6 +105,7 @@ var _ = Describe("System V IPC", func() {
 		here, there := a.Shmat(id, nil, 0), b.Shmat(id, nil, 0)
 		Expect(here).To(ReturnSuccess())
 		Expect(there).To(ReturnSuccess())
+		expectSegment(a, id, 4096, 2)
 		Must(a.Store(here.At(), []byte("hello")))
 		Expect(string(b.Load(there.At(), 5).Data())).To(Equal("hello"))
 		Must(b.Store(there.At(), []byte("y")))
@@ -108,6 +129,7 @@ var _ = Describe("System V IPC", func() {
 		Expect(a.Shmget(overviewKey, 0, 0)).To(Return(id.Value()))
 		at := a.Shmat(id.Value(), nil, 0)
 		Expect(at).To(ReturnSuccess())
+		expectSegment(a, id.Value(), 4096, 1)
 		Must(a.Store(at.At(), []byte("x")))
 		Expect(string(a.Load(at.At(), 2).Data())).To(Equal("x\x00"))
 		Must(a.Shmdt(at.At()))
@@ -123,11 +145,17 @@ var _ = Describe("System V IPC", func() {
 			func() *actor.Call { return a.Semget(overviewKey, 1, exclusive) },
 			func() *actor.Call { return a.Shmget(overviewKey, 1, exclusive) },
 		}
+		var ids []int
 		for _, make := range makers {
-			Expect(make()).To(ReturnSuccess())
+			call := make()
+			Expect(call).To(ReturnSuccess())
+			ids = append(ids, call.Value())
 		}
 		for _, make := range makers {
 			Expect(make()).To(FailWith(unix.EEXIST))
 		}
+		Expect(queueStat(a, ids[0]).Perm.Mode).To(BeEquivalentTo(0o600))
+		expectSet(a, ids[1], 0)
+		expectSegment(a, ids[2], 1, 0)
 	})
 })
