@@ -273,23 +273,28 @@ var root = func() string {
 
 // The vocabulary of a spec, so that suites need one import for it.
 
-// Return, ReturnBetween, ReturnFD, ReturnSuccess, ReturnRevents, ReturnEvents,
+// Return, ReturnBetween, ReturnFD, ReturnSuccess, ReturnRevents, ReturnEvents, ReturnReventsPerhaps, ReturnEventsPerhaps,
 // FailWith, Block, BeKilledBy and Exit judge calls, Catch an
 // actor's handlers: see package actor.
 var (
-	Return        = actor.Return
-	ReturnFD      = actor.ReturnFD
-	ReturnSuccess = actor.ReturnSuccess
-	ReturnBetween = actor.ReturnBetween
-	ReturnRevents = actor.ReturnRevents
-	ReturnEvents  = actor.ReturnEvents
-	FailWith      = actor.FailWith
-	Block         = actor.Block
-	BeKilledBy    = actor.BeKilledBy
-	Exit          = actor.Exit
-	Catch         = actor.Catch
-	Must          = actor.Must
+	Return               = actor.Return
+	ReturnFD             = actor.ReturnFD
+	ReturnSuccess        = actor.ReturnSuccess
+	ReturnBetween        = actor.ReturnBetween
+	ReturnRevents        = actor.ReturnRevents
+	ReturnEvents         = actor.ReturnEvents
+	ReturnReventsPerhaps = actor.ReturnReventsPerhaps
+	ReturnEventsPerhaps  = actor.ReturnEventsPerhaps
+	FailWith             = actor.FailWith
+	Block                = actor.Block
+	BeKilledBy           = actor.BeKilledBy
+	Exit                 = actor.Exit
+	Catch                = actor.Catch
+	Must                 = actor.Must
 )
 
 // ReturnData judges a call by the bytes that it returned.
 func ReturnData[T string | []byte](data T) gomega.OmegaMatcher { return actor.ReturnData(data) }
+
+// ReturnSomeOf judges a call that may return fewer bytes than there are.
+func ReturnSomeOf[T string | []byte](data T) gomega.OmegaMatcher { return actor.ReturnSomeOf(data) }

@@ -75,9 +75,10 @@ type Call struct {
 	lie      *Lie
 	regard   Regard
 	looked   Looks
-	refused  bool // by a matcher
-	looks    int  // how often in a row it has looked hopeless
-	grace    int  // how often it got another limit
+	open     uint64 // bits that a matcher has said may be there or not
+	refused  bool   // by a matcher
+	looks    int    // how often in a row it has looked hopeless
+	grace    int    // how often it got another limit
 	lookedAt time.Time
 }
 

@@ -180,10 +180,15 @@ const (
 	SeenBlocked                    // it was asleep then
 	Counted                        // at how often it succeeded, where it was repeated
 	Either                         // it accepted one of several outcomes
+	Exact                          // it accepted this very result, or a range that it names
+	Shorter                        // it would have accepted fewer bytes, too
 )
 
 // Regards returns how the spec has looked at the call by now.
 func (c *Call) Regards() Regard { return c.regard }
+
+// LeftOpen returns the bits of what the call tells that a matcher has said may be there or not.
+func (c *Call) LeftOpen() uint64 { return c.open }
 
 // Looked returns what a spec has read of the siginfo_t that the call stored.
 func (c *Call) Looked() Looks { return c.looked }

@@ -83,7 +83,7 @@ func (c *Call) outcome() string {
 // Return succeeds when the call returns exactly n.
 func Return(n int) types.GomegaMatcher {
 	return matcher{
-		match: func(c *Call) (bool, error) { return c.OK() && c.result == int64(n), nil },
+		match: func(c *Call) (bool, error) { return c.exactly(c.OK() && c.result == int64(n)), nil },
 		want:  func() string { return "return " + strconv.Itoa(n) },
 	}
 }
@@ -96,10 +96,18 @@ func ReturnBetween(low, high int) types.GomegaMatcher {
 			if low < high {
 				c.regard |= Either
 			}
-			return c.OK() && int64(low) <= c.result && c.result <= int64(high), nil
+			return c.exactly(c.OK() && int64(low) <= c.result && c.result <= int64(high)), nil
 		},
 		want: func() string { return fmt.Sprintf("return %d to %d", low, high) },
 	}
+}
+
+// exactly remembers that a matcher has accepted this very result.
+func (c *Call) exactly(ok bool) bool {
+	if ok {
+		c.regard |= Exact
+	}
+	return ok
 }
 
 // ReturnFD succeeds when the call returns a descriptor, or anything else that is not negative.
@@ -125,7 +133,7 @@ func ReturnData[T string | []byte](data T) types.GomegaMatcher {
 	return matcher{
 		match: func(c *Call) (bool, error) {
 			c.regard |= Inspected
-			return c.OK() && c.result == int64(len(want)) && bytes.Equal(c.data, want), nil
+			return c.exactly(c.OK() && c.result == int64(len(want)) && bytes.Equal(c.data, want)), nil
 		},
 		want: func() string {
 			return fmt.Sprintf("return %d bytes, %s", len(want), quoteBytes(want, len(want)))
@@ -133,9 +141,28 @@ func ReturnData[T string | []byte](data T) types.GomegaMatcher {
 	}
 }
 
+// ReturnSomeOf succeeds when the call returns at least one byte, and what it returns is what the data
+// begins with: for calls that may return fewer bytes than there are.
+func ReturnSomeOf[T string | []byte](data T) types.GomegaMatcher {
+	want := []byte(data)
+	return matcher{
+		match: func(c *Call) (bool, error) {
+			c.regard |= Inspected | Shorter
+			return c.OK() && c.result > 0 && c.result == int64(len(c.data)) && bytes.HasPrefix(want, c.data), nil
+		},
+		want: func() string {
+			return fmt.Sprintf("return 1 to %d bytes, of %s", len(want), quoteBytes(want, len(want)))
+		},
+	}
+}
+
 // ReturnRevents succeeds when a poll or ppoll returns with these revents, one for each descriptor, and
 // with the number of those that are not zero as its result.
-func ReturnRevents(revents ...int16) types.GomegaMatcher {
+func ReturnRevents(revents ...int16) types.GomegaMatcher { return ReturnReventsPerhaps(0, revents...) }
+
+// ReturnReventsPerhaps is ReturnRevents where the documentation leaves some bits open: they may be
+// there or not, in the revents of any of the descriptors.
+func ReturnReventsPerhaps(perhaps int16, revents ...int16) types.GomegaMatcher {
 	n := 0
 	for _, r := range revents {
 		if r != 0 {
@@ -144,7 +171,9 @@ func ReturnRevents(revents ...int16) types.GomegaMatcher {
 	}
 	return matcher{
 		match: func(c *Call) (bool, error) {
-			return c.OK() && c.result == int64(n) && slices.Equal(c.Revents(), revents), nil
+			c.open |= uint64(uint16(perhaps))
+			equal := func(got, want int16) bool { return got&^perhaps == want&^perhaps }
+			return c.OK() && c.result == int64(n) && slices.EqualFunc(c.Revents(), revents, equal), nil
 		},
 		want: func() string {
 			text := fmt.Sprintf("return %d with revents", n)
@@ -154,6 +183,9 @@ func ReturnRevents(revents ...int16) types.GomegaMatcher {
 				}
 				text += " " + Flags("poll", uint64(uint16(r)))
 			}
+			if perhaps != 0 {
+				text += ", perhaps with " + Flags("poll", uint64(uint16(perhaps)))
+			}
 			return text
 		},
 	}
@@ -162,9 +194,19 @@ func ReturnRevents(revents ...int16) types.GomegaMatcher {
 // ReturnEvents succeeds when an epoll_wait or epoll_pwait returns with exactly these events, in this
 // order.
 func ReturnEvents(events ...EpollEvent) types.GomegaMatcher {
+	return ReturnEventsPerhaps(0, events...)
+}
+
+// ReturnEventsPerhaps is ReturnEvents where the documentation leaves some bits open: they may be there
+// or not, in any of the events.
+func ReturnEventsPerhaps(perhaps uint32, events ...EpollEvent) types.GomegaMatcher {
 	return matcher{
 		match: func(c *Call) (bool, error) {
-			return c.OK() && c.result == int64(len(events)) && slices.Equal(c.EpollEvents(), events), nil
+			c.open |= uint64(perhaps)
+			equal := func(got, want EpollEvent) bool {
+				return got.Data == want.Data && got.Events&^perhaps == want.Events&^perhaps
+			}
+			return c.OK() && c.result == int64(len(events)) && slices.EqualFunc(c.EpollEvents(), events, equal), nil
 		},
 		want: func() string {
 			text := fmt.Sprintf("return %d events", len(events))
@@ -174,6 +216,9 @@ func ReturnEvents(events ...EpollEvent) types.GomegaMatcher {
 					separator = ":"
 				}
 				text += fmt.Sprintf("%s %s with data %#x", separator, Flags("epoll", uint64(e.Events)), e.Data)
+			}
+			if perhaps != 0 {
+				text += ", perhaps with " + Flags("epoll", uint64(perhaps))
 			}
 			return text
 		},

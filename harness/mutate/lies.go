@@ -40,7 +40,9 @@ type Mutant struct {
 
 	key    string
 	liar   func() *liar
-	either bool // the spec accepted one of several outcomes of the call
+	either bool   // the spec accepted one of several outcomes of the call
+	alone  bool   // the lie is about a flag that decides about this one call and nothing else
+	excuse string // the rule that explains that nobody noticed
 }
 
 // A plan is what lies are to be told to one spec.
@@ -148,7 +150,7 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 	which := fmt.Sprintf("%s #%d", c.name, c.occurrence)
 	m := &Mutant{
 		Kind: kind, Subject: b.subject, Call: which, Text: c.text, Lie: which + " " + words, At: c.place(),
-		either: c.regard&actor.Either != 0, Prepares: c.presupposed(), Act: c.act(), Input: input(kind, words),
+		either: c.regard&actor.Either != 0, alone: kind == Flag && ofTheCallAlone(c, words), Prepares: c.presupposed(), Act: c.act(), Input: input(kind, words),
 		key:  fmt.Sprintf("%s %s %s %s", b.subject, which, kind, words),
 		liar: func() *liar { return &liar{name: c.name, occurrence: c.occurrence, lie: lie()} },
 	}
@@ -157,13 +159,15 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 		m.liar = unlessToldSame(c, m.liar)
 	case c.name == "msgrcv" && (kind == Argument || kind == Flag):
 		m.liar = unlessReceivesSame(c, m.liar)
-	case kind == Argument && telling(c) || kind == Flag && onlyLooks(c):
+	case kind == Argument && telling(c) || kind == Flag && (onlyLooks(c) || waiters[c.name]):
 		m.liar = unlessSame(c, m.liar)
 	case kind == Flag && strings.HasSuffix(words, "IPC_NOWAIT"),
 		kind == Flag && strings.HasSuffix(words, "IPC_CREAT"), kind == Flag && strings.HasSuffix(words, "IPC_EXCL"):
 		m.liar = unlessSame(c, m.liar)
 	case kind == Flag && c.failed():
 		m.liar = unlessFailed(c, m.liar)
+	case kind == Flag && strings.HasSuffix(words, "RWF_NOAPPEND") && c.name == "pwritev2":
+		m.liar = ifAppending(c, m.liar)
 	case kind == Flag && c.in != nil && ofTheCallAlone(c, words):
 		m.liar = excusedIfSame(c, m.liar)
 	case kind == Data || kind == Field:
@@ -340,11 +344,27 @@ func unlessFailed(c *call, make func() *liar) func() *liar {
 
 // ofTheCallAlone says that a flag decides about one call and about nothing that outlives it.
 func ofTheCallAlone(c *call, words string) bool {
+	if waiters[c.name] { // what it asks for
+		return true
+	}
 	switch flag := strings.TrimPrefix(words, "was made without "); flag {
 	case "SPLICE_F_NONBLOCK", "RWF_NOWAIT", "WNOHANG":
 		return true
 	default:
 		return c.name == "preadv2" && strings.HasPrefix(flag, "RWF_")
+	}
+}
+
+// ifAppending takes it for no lie that a write was made without RWF_NOAPPEND where the description has
+// no O_APPEND that the flag could override.
+func ifAppending(c *call, make func() *liar) func() *liar {
+	return func() *liar {
+		l := make()
+		l.lie.Before = func(live *actor.Call) {
+			flags := live.Actor().Quietly().Fcntl(int(int32(c.args[0])), unix.F_GETFL, 0)
+			l.told = !flags.OK() || flags.Value()&unix.O_APPEND != 0
+		}
+		return l
 	}
 }
 
@@ -395,10 +415,16 @@ func (b *builder) twice(c *call) {
 		takes := transfers[c.name] || c.name == "rt_sigtimedwait" || c.name == "wait4"
 		at, does := sends[c.name]
 		unmoved := false
+		var second *actor.Call
 		l.lie = &actor.Lie{Twice: true, Before: func(live *actor.Call) {
+			second = live
 			unmoved = does && at.target >= 0 && live.Actor().Unmoved(int(int32(live.Args()[at.target])), unix.Signal(live.Args()[at.sig]))
 		}, Second: func(result int64) {
 			does := does || c.name == "waitid" || sysv[c.name] // what fails has done nothing
+			if eventWaits[c.name] {                            // what is level-triggered is told again
+				l.told = !reflect.DeepEqual(second.Outcome().Memory, l.lie.Omit.Memory) || result != l.lie.Omit.Result
+				return
+			}
 			l.told = !unmoved && (result > 0 || result == -int64(unix.EPIPE) || !takes && (!does || result == 0))
 		}}
 		return l
@@ -498,6 +524,10 @@ func (b *builder) arguments(c *call) {
 			if v == 0 || c.name == "vmsplice" || ofNullMask(c, i) {
 				continue
 			}
+			if c.died && transfers[c.name] && !c.blocked() {
+				b.plan.exclude(ruleDied, 1)
+				continue
+			}
 			if c.out != nil && transfers[c.name] && c.out.Result >= 0 && uint64(c.out.Result) < v && !c.died {
 				b.plan.exclude(ruleNotReached, 1)
 				continue
@@ -594,6 +624,10 @@ func (b *builder) inMemory(c *call, arg, off, size int, flags []flag) (all []*Mu
 			b.plan.exclude(ruleAtLeastOne, 1)
 			continue
 		}
+		if c.open&f.bit != 0 { // what is asked for may be told or not
+			b.plan.exclude(ruleOpen, 1)
+			continue
+		}
 		change := p
 		change.toggle = f.bit
 		all = append(all, b.add(c, Flag, "was made without "+f.name, func() *actor.Lie {
@@ -687,6 +721,10 @@ func (b *builder) results(c *call) {
 	}
 	slices.Sort(others)
 	for _, o := range slices.Compact(others) {
+		if o > 0 && o < v && c.regard&actor.Shorter != 0 {
+			b.plan.exclude(ruleOpen, 1)
+			continue
+		}
 		if o >= 0 && o != v {
 			m := b.add(c, Count, fmt.Sprintf("returned %s instead of %s", result(c.name, o), result(c.name, v)), forge(o))
 			m.Group = group
@@ -734,6 +772,10 @@ func (b *builder) data(c *call) {
 				}
 				if makesPair[c.name] {
 					p.toggle = 1 << 6 // one that is not in use, rather than the other end
+				}
+				if f.toggle != 0 && c.open&f.toggle == f.toggle {
+					b.plan.exclude(ruleOpen, 1)
+					continue
 				}
 				words := "told another value of " + f.name
 				if f.toggle != 0 {
@@ -965,7 +1007,10 @@ func (p *plan) events(r *recording, subjects []string) {
 				return m
 			}
 			add("was not delivered", func(l []actor.Event) []actor.Event { return slices.Delete(l, i, i+1) })
-			add("was delivered twice", func(l []actor.Event) []actor.Event { return slices.Insert(l, i, l[i]) })
+			twice := add("was delivered twice", func(l []actor.Event) []actor.Event { return slices.Insert(l, i, l[i]) })
+			if e.Signal == unix.SIGIO && rawCode(e) > 0 {
+				twice.excuse = ruleToldAgain.Name
+			}
 			if i+1 < len(events) && !bytes.Equal(e.Info.Raw[:], events[i+1].Info.Raw[:]) {
 				add("came after the next one", func(l []actor.Event) []actor.Event {
 					if i+1 < len(l) {
@@ -1003,6 +1048,10 @@ func (p *plan) events(r *recording, subjects []string) {
 		}
 	}
 }
+
+// rawCode is si_code, of which the spec need not have read anything: more than 0 where the kernel has
+// sent the signal of its own accord.
+func rawCode(e actor.Event) int32 { return int32(binary.NativeEndian.Uint32(e.Info.Raw[8:])) }
 
 // A liar is the interposer of a mutant's run.
 type liar struct {

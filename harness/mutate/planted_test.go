@@ -138,6 +138,60 @@ func TestPlanted(t *testing.T) {
 		}
 	})
 
+	// Each of these rules explains what it is for, and nothing where the spec could have looked.
+	for _, c := range []struct {
+		id, rule string
+		excluded bool     // or else it explains survivors:
+		explains []string // which, in order
+		left     []string // survivors that nothing explains
+	}{
+		{id: "either", rule: "either", explains: []string{"read #1 failed with EINTR instead of EAGAIN"}},
+		{id: "either-number", rule: "either", explains: []string{"write #1 returned 4 bytes instead of 5 bytes"}},
+		{id: "either-unnamed", rule: "either", left: []string{
+			"write #1 returned 0 bytes instead of 5 bytes", "write #1 returned 4 bytes instead of 5 bytes", "write #1 returned 6 bytes instead of 5 bytes",
+		}},
+		{id: "raced", rule: "race", excluded: true},
+		{id: "uncounted", rule: "uncounted", excluded: true},
+		{id: "counted", rule: "uncounted"},
+		{id: "nothing-to-wait-for", rule: "same-without", explains: []string{"splice #1 was made without SPLICE_F_NONBLOCK"}},
+		{id: "must-not-wait", rule: "same-without"},
+		{id: "open", rule: "open", excluded: true},
+		{id: "masked", rule: "open", left: []string{
+			"poll #1 was made without POLLOUT", "poll #1 told POLLIN the other way round in element 0", "poll #1 told POLLOUT the other way round in element 0",
+			"poll #1 told POLLHUP the other way round in element 0", "poll #1 told POLLNVAL the other way round in element 0",
+		}},
+		{id: "some", rule: "open", excluded: true},
+		{id: "killed", rule: "died-numbers", excluded: true},
+		{id: "sigio", rule: "told-again", explains: []string{"signal #1 of A (SIGIO) was delivered twice"}},
+		{id: "sigio-sent", rule: "told-again", left: []string{
+			"signal #1 of A (SIGIO) was delivered twice", "signal #1 of A (SIGIO) had another si_code",
+		}},
+		{id: "level-triggered", rule: "only-waits"},
+		{id: "edge-triggered", rule: "only-waits"},
+	} {
+		t.Run("the rule "+c.rule+", "+c.id, func(t *testing.T) {
+			got := found[c.id]
+			if got.Why != "" || len(got.Weak()) != 0 {
+				t.Errorf("not lied to: %q, weak: %q", got.Why, got.Weak())
+			}
+			if excluded := got.Excluded[c.rule]; (excluded > 0) != c.excluded {
+				t.Errorf("%d lies excluded", excluded)
+			}
+			var explained, left []string
+			for _, s := range got.Survivors {
+				switch s.Rule {
+				case c.rule:
+					explained = append(explained, s.Lie)
+				case "":
+					left = append(left, s.Lie)
+				}
+			}
+			if !slices.Equal(explained, c.explains) || !slices.Equal(left, c.left) {
+				t.Errorf("explained: %q, left: %q", explained, left)
+			}
+		})
+	}
+
 	t.Run("a spec that does not conform", func(t *testing.T) {
 		if c := found["deviates"]; c.Why == "" || c.Killed != 0 {
 			t.Errorf("%d killed, why %q", c.Killed, c.Why)

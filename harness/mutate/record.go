@@ -37,6 +37,7 @@ type call struct {
 	unended    bool // it had not returned when the spec ended
 	regard     actor.Regard
 	looked     actor.Looks
+	open       uint64 // bits of what it told that the spec's matcher leaves open
 	live       *actor.Call
 }
 
@@ -233,7 +234,7 @@ func (r *recording) Delivered(a *actor.Actor, events []actor.Event) []actor.Even
 // close ends the recording: how the spec has looked at its calls is known now.
 func (r *recording) close() {
 	for _, c := range r.calls {
-		c.regard, c.looked = c.live.Regards(), c.live.Looked()
+		c.regard, c.looked, c.open = c.live.Regards(), c.live.Looked(), c.live.LeftOpen()
 		c.live = nil
 	}
 	for name, events := range r.events {

@@ -191,7 +191,7 @@ var (
 		Name: "sampled", Why: "the same call in a loop: its first, middle and last occurrence stand for the others; and of a spec with very many lies a sample is told",
 	}
 	ruleNotTold = Rule{
-		Name: "not-told", Why: "in the run with the lie the spec did not come to that call, or the lie had no effect: the second call failed or moved nothing, the call would have set what was so already, or, with another argument, it told the same and changes nothing else, or failed all the same, or the signal does nothing to its target",
+		Name: "not-told", Why: "in the run with the lie the spec did not come to that call, or the lie had no effect: the second call failed or moved nothing, the call would have set what was so already, or, with another argument, it told the same and changes nothing else, or the flag overrides what is not so, or failed all the same, or the signal does nothing to its target",
 	}
 	ruleUnresolved = Rule{
 		Name: "unresolved", Why: "the lie made the set-up fail: the spec neither conforms nor deviates",
@@ -210,7 +210,16 @@ var (
 		Name: "same-without", Why: "the flag is about this one call, which told without it the very same: there was nothing to wait for, or the flag has no meaning for the call, which is what the clause may state",
 	}
 	ruleEither = Rule{
-		Name: "either", Why: "the documentation leaves open which of several outcomes the call has, and the spec accepts each of them",
+		Name: "either", Why: "the documentation leaves open which of several outcomes the call has, and the spec accepts each of them; of numbers, those that it names",
+	}
+	ruleOpen = Rule{
+		Name: "open", Why: "the documentation leaves it open whether the call tells this bit, or so many bytes and not fewer, and the matcher by which the spec judges the call says so (ReturnReventsPerhaps, ReturnEventsPerhaps, ReturnSomeOf)",
+	}
+	ruleDied = Rule{
+		Name: "died-numbers", Why: "the call raises the signal that ends the actor (SIGPIPE, SIGXFSZ) before it takes any bytes, whatever their number",
+	}
+	ruleToldAgain = Rule{
+		Name: "told-again", Why: "the SIGIO that the kernel sends says that something can be done, and may be sent again while that is so",
 	}
 	ruleElsewhere = Rule{
 		Name: "elsewhere", Why: "the lie is about what the call does, and not about what it tells, which the spec does judge, or takes for granted as a step of its set-up: another clause about the same call is about that and notices this very lie; not so for a flag that the clause names",
@@ -225,7 +234,7 @@ var (
 
 // Rules returns all rules with their reasons.
 func Rules() []Rule {
-	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleAtLeastOne, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleUncounted, ruleSame, ruleEither, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
+	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleAtLeastOne, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleUncounted, ruleSame, ruleEither, ruleOpen, ruleDied, ruleToldAgain, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
 }
 
 var isolates = set("unshare", "setns", "mount", "umount2", "chroot", "pivot_root", "chdir", "fchdir", "capset", "setgroups",
@@ -258,6 +267,9 @@ var observers = set("fstat", "statx", "stat", "lstat", "newfstatat", "poll", "pp
 	"getpgid", "getsid", "kcmp", "getuid", "geteuid", "rt_sigpending", "getitimer", "timer_gettime", "timerfd_gettime", "timer_getoverrun", "clock_gettime", "capget", "epoll_wait", "epoll_pwait", "epoll_pwait2")
 
 var waiters = set("poll", "ppoll", "select", "pselect6")
+
+// eventWaits tell of level-triggered interest each time, of other interest once.
+var eventWaits = set("epoll_wait", "epoll_pwait", "epoll_pwait2")
 
 var reapers = set("wait4", "waitid")
 

@@ -2,6 +2,7 @@ package mutate
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -202,9 +203,10 @@ func (w *worker) tell(i int, m *Mutant, r *recording, dead int) *verdict {
 	case !l.told:
 		v.Outcome = NotTold
 	case found.Verdict == report.Conforms:
-		v.Outcome, v.Rule = Survived, l.excuse
-		if m.either || l.live != nil && l.live.Regards()&actor.Either != 0 {
-			if m.Kind == Errno || m.Kind == Success || m.Kind == Count {
+		v.Outcome, v.Rule = Survived, cmp.Or(l.excuse, m.excuse)
+		if l.live != nil && (m.either || l.live.Regards()&actor.Either != 0) {
+			exact := l.live.Regards()&actor.Exact != 0 // the spec names the number that it was told
+			if m.Kind == Errno || m.Kind == Success || m.Kind == Count && exact || m.alone {
 				v.Rule = ruleEither.Name
 			}
 		}

@@ -153,6 +153,130 @@ var _ = Describe("A check", func() {
 		Expect(a.Fcntl(w, unix.F_GETFD, 0)).To(Return(unix.FD_CLOEXEC))
 	})
 
+	// What the rules explain, and beside it what they must not.
+	Clause("planted.either", func() {
+		a := actor.New()
+		r, _ := a.Pipe(unix.O_NONBLOCK)
+		Expect(a.Read(r, 1)).To(Or(FailWith(unix.EAGAIN), FailWith(unix.EINTR)))
+	})
+
+	Clause("planted.either-number", func() {
+		a := actor.New()
+		_, w := a.Pipe(0)
+		Expect(a.Write(w, []byte("hello"))).To(Or(Return(5), Return(4)))
+	})
+
+	Clause("planted.either-unnamed", func() {
+		a := actor.New()
+		_, w := a.Pipe(0)
+		Expect(a.Write(w, []byte("hello"))).To(Or(FailWith(unix.EAGAIN), ReturnSuccess()))
+	})
+
+	Clause("planted.raced", func() {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		const n = 100
+		others := a.Fork().Begin().Repeat(n).Read(r, 1)
+		Expect(others).To(Block())
+		read := a.Fork().Begin().Read(r, 1)
+		Must(a.Write(w, make([]byte, n+1)))
+		Expect(read).To(ReturnData([]byte{0}))
+		Expect(others).To(Return(1))
+		Expect(others.Count()).To(Equal(n))
+	})
+
+	Clause("planted.uncounted", func() {
+		a := actor.New()
+		_, w := a.Pipe(unix.O_NONBLOCK)
+		Expect(a.Repeat(1000).Write(w, make([]byte, 4096))).To(FailWith(unix.EAGAIN))
+	})
+
+	Clause("planted.counted", func() {
+		a := actor.New()
+		_, w := a.Pipe(unix.O_NONBLOCK)
+		capacity := Must(a.Fcntl(w, unix.F_GETPIPE_SZ, 0))
+		write := a.Repeat(1000).Write(w, make([]byte, 4096))
+		Expect(write).To(FailWith(unix.EAGAIN))
+		Expect(write.Total()).To(Equal(capacity))
+	})
+
+	Clause("planted.nothing-to-wait-for", func() {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		r2, w2 := a.Pipe(0)
+		Must(a.Write(w, []byte("hello")))
+		Expect(a.Splice(r, nil, w2, nil, 5, unix.SPLICE_F_NONBLOCK)).To(Return(5))
+		Expect(a.Read(r2, 9)).To(ReturnData("hello"))
+	})
+
+	Clause("planted.must-not-wait", func() {
+		a := actor.New()
+		r, _ := a.Pipe(0)
+		_, w := a.Pipe(0)
+		Expect(a.Splice(r, nil, w, nil, 5, unix.SPLICE_F_NONBLOCK)).To(FailWith(unix.EAGAIN))
+	})
+
+	pollWithoutReader := func() *actor.Call {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		Must(a.Close(r))
+		return a.Poll(0, actor.PollFD{FD: w, Events: unix.POLLOUT})
+	}
+
+	Clause("planted.open", func() {
+		Expect(pollWithoutReader()).To(ReturnReventsPerhaps(unix.POLLOUT, unix.POLLERR))
+	})
+
+	Clause("planted.masked", func() {
+		poll := pollWithoutReader()
+		Expect(poll).To(Return(1))
+		Expect(poll.Revents()[0] & unix.POLLERR).NotTo(BeZero())
+	})
+
+	Clause("planted.some", func() {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		Must(a.Write(w, []byte("hello")))
+		Expect(a.Read(r, 5)).To(ReturnSomeOf("hello"))
+	})
+
+	Clause("planted.killed", func() {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		Must(a.Close(r))
+		Expect(a.Write(w, []byte("hello"))).To(BeKilledBy(unix.SIGPIPE))
+	})
+
+	Clause("planted.sigio", func() {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		a.Handle(unix.SIGIO, 0)
+		Must(a.Fcntl(r, unix.F_SETOWN, a.PID()))
+		Must(a.Fcntl(r, unix.F_SETFL, unix.O_ASYNC))
+		Expect(a.Write(w, []byte("x"))).To(Return(1))
+		Expect(a.NextEvent().Signal).To(Equal(unix.SIGIO))
+	})
+
+	Clause("planted.sigio-sent", func() {
+		a := actor.New()
+		a.Handle(unix.SIGIO, 0)
+		Expect(a.Kill(a.PID(), unix.SIGIO)).To(Return(0))
+		Expect(a.NextEvent().Signal).To(Equal(unix.SIGIO))
+	})
+
+	waits := func(events uint32) {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		epoll := Must(a.EpollCreate1(0))
+		Must(a.EpollCtl(epoll, unix.EPOLL_CTL_ADD, r, events, 7))
+		wait := a.Fork().Begin().EpollWait(epoll, 1, -1)
+		Expect(wait).To(Block())
+		Must(a.Write(w, []byte("x")))
+		Expect(wait).To(ReturnEvents(actor.EpollEvent{Events: unix.EPOLLIN, Data: 7}))
+	}
+	Clause("planted.level-triggered", func() { waits(unix.EPOLLIN) })
+	Clause("planted.edge-triggered", func() { waits(unix.EPOLLIN | unix.EPOLLET) })
+
 	Clause("planted.deviates", func() {
 		Expect(actor.New().Getpid()).To(Return(0))
 	})
