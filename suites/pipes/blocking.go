@@ -111,14 +111,14 @@ var _ = Describe("O_NONBLOCK", func() {
 		reader := actor.New()
 		r, w := reader.Pipe(0)
 		Expect(reader.Fcntl(r, unix.F_SETFL, unix.O_NONBLOCK)).To(Return(0))
-		reader.Fill(w)
+		full := reader.Fill(w)
 		writer := reader.Fork()
 
 		write := writer.Begin().Write(w, []byte("x"))
 		Expect(write).To(Block())
 		Must(reader.Read(r, page))
 		Expect(write).To(Return(1))
-		contents(reader, r)
+		expectBytes(contents(reader, r), flow(make([]byte, full-page), []byte("x")))
 		Expect(reader.Read(r, 1)).To(FailWith(unix.EAGAIN))
 	})
 
@@ -132,6 +132,8 @@ var _ = Describe("O_NONBLOCK", func() {
 		Expect(read).To(Block())
 		Must(writer.Write(w, []byte("x")))
 		Expect(read).To(ReturnData("x"))
+		writer.Fill(w)
+		Expect(writer.Write(w, []byte("x"))).To(FailWith(unix.EAGAIN))
 	})
 
 	Clause("pipe.nonblock-of-description", func() {

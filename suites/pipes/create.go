@@ -263,6 +263,8 @@ var _ = Describe("pipe2 with O_CLOEXEC", func() {
 	Clause("pipe2.cloexec-closed-by-exec", func() {
 		a := actor.New()
 		r, w := makePipe(a, unix.O_CLOEXEC)
+		Expect(closesOnExec(a, r)).To(BeTrue())
+		Expect(closesOnExec(a, w)).To(BeTrue())
 		a.Exec()
 		Expect(a.Fcntl(r, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
 		Expect(a.Fcntl(w, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
@@ -283,6 +285,7 @@ var _ = Describe("pipe2 with O_CLOEXEC", func() {
 		a := actor.New()
 		r, w := makePipe(a, unix.O_CLOEXEC)
 		for _, fd := range []int{r, w} {
+			Expect(closesOnExec(a, fd)).To(BeTrue(), "FD_CLOEXEC")
 			Expect(hasFlag(a, fd, unix.O_NONBLOCK)).To(BeFalse(), "O_NONBLOCK")
 			Expect(hasFlag(a, fd, unix.O_DIRECT)).To(BeFalse(), "O_DIRECT")
 		}
@@ -335,6 +338,7 @@ var _ = Describe("pipe2 with O_NONBLOCK", func() {
 	Clause("pipe2.nonblock-not-cloexec", func() {
 		a := actor.New()
 		r, w := makePipe(a, unix.O_NONBLOCK)
+		Expect(hasFlag(a, r, unix.O_NONBLOCK)).To(BeTrue(), "O_NONBLOCK")
 		Expect(closesOnExec(a, r)).To(BeFalse(), "FD_CLOEXEC of the read end")
 		Expect(closesOnExec(a, w)).To(BeFalse(), "FD_CLOEXEC of the write end")
 	})

@@ -52,6 +52,7 @@ func noise(n int, seed uint64) []byte {
 
 // contents takes out what is in a pipe and returns it, without waiting for more.
 func contents(a *actor.Actor, r int) []byte {
+	ginkgo.GinkgoHelper()
 	flags := Must(a.Fcntl(r, unix.F_GETFL, 0))
 	Must(a.Fcntl(r, unix.F_SETFL, flags|unix.O_NONBLOCK))
 	var all []byte
@@ -60,9 +61,11 @@ func contents(a *actor.Actor, r int) []byte {
 		if read.Errno() == unix.EAGAIN {
 			break
 		}
-		if Must(read) == 0 {
+		n := Must(read)
+		if n == 0 {
 			break
 		}
+		Expect(n).To(Equal(len(read.Data())), "a read of %d bytes", 64<<10)
 		all = append(all, read.Data()...)
 	}
 	Must(a.Fcntl(r, unix.F_SETFL, flags))

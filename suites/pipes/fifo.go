@@ -43,11 +43,12 @@ func openEnds(a *actor.Actor, path string) (r, w int) {
 	return r, w
 }
 
-// ReturnEnd succeeds when an open returns a descriptor that has this access mode.
-func ReturnEnd(mode int) types.GomegaMatcher {
+// ReturnEnd succeeds when an open returns a descriptor that has this access mode, with O_NONBLOCK or
+// without.
+func ReturnEnd(flags int) types.GomegaMatcher {
 	return SatisfyAll(ReturnFD(), WithTransform(func(open *actor.Call) int {
-		return open.Actor().Fcntl(open.Value(), unix.F_GETFL, 0).Value() & unix.O_ACCMODE
-	}, Equal(mode)))
+		return open.Actor().Fcntl(open.Value(), unix.F_GETFL, 0).Value() & (unix.O_ACCMODE | unix.O_NONBLOCK)
+	}, Equal(flags)))
 }
 
 // blocksOf returns stx_blocks of a file, how much of the filesystem its contents take.
@@ -108,8 +109,8 @@ var _ = Describe("A FIFO", func() {
 		writer, one, other := actor.New(), actor.New(), actor.New()
 		path := newFIFO(writer)
 		open1, open2 := one.Open(path, readingNow, 0), other.Open(path, readingNow, 0)
-		Expect(open1).To(ReturnEnd(forReading))
-		Expect(open2).To(ReturnEnd(forReading))
+		Expect(open1).To(ReturnEnd(readingNow))
+		Expect(open2).To(ReturnEnd(readingNow))
 		r1, r2 := open1.Value(), open2.Value()
 		w := Must(writer.Open(path, forWriting, 0))
 		send(writer, w, "abcdef")
@@ -264,7 +265,7 @@ var _ = Describe("The filesystem's part in a FIFO", func() {
 		send(a, w, "still there")
 		Must(a.Close(w))
 		second := a.Open(path, readingNow, 0)
-		Expect(second).To(ReturnEnd(forReading))
+		Expect(second).To(ReturnEnd(readingNow))
 		Expect(a.Read(second.Value(), 100)).To(ReturnData("still there"))
 		Expect(a.Read(second.Value(), 100)).To(Return(0))
 	})
@@ -291,7 +292,7 @@ var _ = Describe("The pipe of a FIFO", func() {
 		readers, writers := []int{r}, []int{w}
 		for range 3 {
 			open := a.Open(path, readingNow, 0)
-			Expect(open).To(ReturnEnd(forReading))
+			Expect(open).To(ReturnEnd(readingNow))
 			readers = append(readers, open.Value())
 			open = a.Open(path, forWriting, 0)
 			Expect(open).To(ReturnEnd(forWriting))
@@ -311,7 +312,7 @@ var _ = Describe("The pipe of a FIFO", func() {
 		Must(a.Link(path, path+"2"))
 		r := Must(a.Open(path, readingNow, 0))
 		w := a.Open(path+"2", writingNow, 0)
-		Expect(w).To(ReturnEnd(forWriting))
+		Expect(w).To(ReturnEnd(writingNow))
 		send(a, w.Value(), "by the other name")
 		Expect(a.Read(r, 100)).To(ReturnData("by the other name"))
 	})
@@ -332,7 +333,7 @@ var _ = Describe("The pipe of a FIFO", func() {
 		Must(a.Symlink("fifo", path+"2"))
 		r := Must(a.Open(path, readingNow, 0))
 		w := a.Open(path+"2", writingNow, 0)
-		Expect(w).To(ReturnEnd(forWriting))
+		Expect(w).To(ReturnEnd(writingNow))
 		send(a, w.Value(), "through the link")
 		Expect(a.Read(r, 100)).To(ReturnData("through the link"))
 	})
@@ -343,7 +344,7 @@ var _ = Describe("The pipe of a FIFO", func() {
 		r := Must(a.Open(path, readingNow, 0))
 		Must(a.Rename(path, path+"2"))
 		w := a.Open(path+"2", writingNow, 0)
-		Expect(w).To(ReturnEnd(forWriting))
+		Expect(w).To(ReturnEnd(writingNow))
 		send(a, w.Value(), "by the new name")
 		Expect(a.Read(r, 100)).To(ReturnData("by the new name"))
 	})
@@ -502,7 +503,7 @@ var _ = Describe("The permissions of a FIFO", func() {
 
 	Clause("fifo.open-permission-suffices", func() {
 		a := actor.New()
-		Expect(a.Open(withMode(a, 0o400), readingNow, 0)).To(ReturnEnd(forReading))
+		Expect(a.Open(withMode(a, 0o400), readingNow, 0)).To(ReturnEnd(readingNow))
 		Expect(a.Open(withMode(a, 0o600), forBoth, 0)).To(ReturnEnd(forBoth))
 
 		path := withMode(a, 0o600)
@@ -546,7 +547,7 @@ var _ = Describe("The permissions of a FIFO for others", func() {
 			Expect(user.Open(path, readingNow, 0)).To(FailWith(unix.EACCES))
 			Expect(user.Open(path, forBoth, 0)).To(FailWith(unix.EACCES))
 			Must(owner.Chmod(path, class.allowed&0o444))
-			Expect(user.Open(path, readingNow, 0)).To(ReturnEnd(forReading))
+			Expect(user.Open(path, readingNow, 0)).To(ReturnEnd(readingNow))
 			Expect(user.Open(path, forWriting, 0)).To(FailWith(unix.EACCES))
 		}
 	})

@@ -61,6 +61,7 @@ var _ = Describe("SEEK_DATA and SEEK_HOLE on any filesystem", func() {
 	Clause("lseek.hole-is-zeros", func() {
 		a := actor.New()
 		fd, content := sparseFile(a)
+		Must(a.Fsync(fd)) // so that the filesystem has no more blocks to assign
 
 		hole := make([]bool, len(content)) // as reported
 		for at := 0; at < len(content); {
@@ -71,6 +72,10 @@ var _ = Describe("SEEK_DATA and SEEK_HOLE on any filesystem", func() {
 				begin = data.Value()
 			}
 			Expect(begin).To(And(BeNumerically(">=", at), BeNumerically("<=", len(content))), "%v", data)
+			if data.OK() { // it is the first such offset, from wherever one looks
+				Expect(a.Lseek(fd, int64(begin), unix.SEEK_DATA)).To(Return(begin))
+				Expect(a.Lseek(fd, int64(max(at, begin-1)), unix.SEEK_DATA)).To(Return(begin))
+			}
 			for ; at < begin; at++ {
 				hole[at] = true
 			}
@@ -78,6 +83,10 @@ var _ = Describe("SEEK_DATA and SEEK_HOLE on any filesystem", func() {
 				end := a.Lseek(fd, int64(begin), unix.SEEK_HOLE)
 				Expect(end.Value()).To(And(BeNumerically(">", begin), BeNumerically("<=", len(content))), "%v", end)
 				at = end.Value()
+				Expect(a.Lseek(fd, int64(at-1), unix.SEEK_HOLE)).To(Return(at))
+				if at < len(content) {
+					Expect(a.Lseek(fd, int64(at), unix.SEEK_HOLE)).To(Return(at))
+				}
 			}
 		}
 		for at := 0; at < len(content); at += 1 << 20 {
@@ -96,6 +105,13 @@ var _ = Describe("SEEK_DATA and SEEK_HOLE on any filesystem", func() {
 
 		for _, offset := range []int{0, 50, 99, 5000, 1 << 19, 1<<20 + 17, 1<<20 + 100, 3 << 19, 2 << 20, 5 << 19, len(content) - 1} {
 			data, hole := a.Lseek(fd, int64(offset), unix.SEEK_DATA), a.Lseek(fd, int64(offset), unix.SEEK_HOLE)
+			Expect(data).To(Or(ReturnSuccess(), FailWith(unix.ENXIO)))
+			Expect(hole).To(ReturnSuccess())
+			for _, seek := range []*actor.Call{data, hole} {
+				if seek.OK() {
+					Expect(seek.Value()).To(BeNumerically(">=", offset), "%v", seek)
+				}
+			}
 			Expect(data.Value() == offset).NotTo(Equal(hole.Value() == offset), "%v; %v", data, hole)
 		}
 	})

@@ -53,11 +53,24 @@ func expectMessage(a *actor.Actor, r, subtype, keyring, key int) {
 	Expect(message.Uint32(12)).To(Equal(uint32(key)), "aux")
 }
 
+// expectNotificationPipe judges whether a pipe2 that succeeded made a notification pipe, which has a
+// queue of messages, as an ordinary pipe has not.
+func expectNotificationPipe(a *actor.Actor, pipe *actor.Call) {
+	GinkgoHelper()
+	if pipe.OK() {
+		r, _ := pipe.FDs()
+		Expect(a.Ioctl(r, watchQueueSetSize, 16)).To(Return(0), "IOC_WATCH_QUEUE_SET_SIZE")
+	}
+}
+
 var _ = Describe("A notification pipe", func() {
 	Clause("pipe2.notification-or-enopkg", func() {
 		a := actor.New()
-		Expect(a.Pipe2(notificationPipe)).To(Or(Return(0), FailWith(unix.ENOPKG)))
-		Expect(a.Pipe2(notificationPipe | unix.O_CLOEXEC)).To(Or(Return(0), FailWith(unix.ENOPKG)))
+		for _, flags := range []int{0, unix.O_CLOEXEC} {
+			pipe := a.Pipe2(notificationPipe | flags)
+			Expect(pipe).To(Or(Return(0), FailWith(unix.ENOPKG)))
+			expectNotificationPipe(a, pipe)
+		}
 	})
 
 	Clause("pipe2.notification-enopkg-unchanged", func() {
@@ -69,6 +82,9 @@ var _ = Describe("A notification pipe", func() {
 		Expect(bytes.Equal(pipefd.Bytes(), untouched)).NotTo(Equal(pipe.OK()), "pipefd is unchanged exactly where pipe2 failed")
 		Expect(a.Fcntl(r, unix.F_GETFD, 0).OK()).To(Equal(pipe.OK()), "the first descriptor is open exactly where pipe2 succeeded")
 		Expect(a.Fcntl(w, unix.F_GETFD, 0).OK()).To(Equal(pipe.OK()), "the second descriptor is open exactly where pipe2 succeeded")
+		if pipe.OK() {
+			Expect(a.Ioctl(r, watchQueueSetSize, 16)).To(Return(0), "which an ordinary pipe has not")
+		}
 	})
 
 	Clause("pipe2.notification-silent-unwatched", func() {

@@ -16,7 +16,7 @@ var _ = Describe("A read that would block", func() {
 
 		Expect(a.Read(r, 1)).To(FailWith(unix.EAGAIN))
 		Must(a.Write(w, oneByte))
-		Must(a.Read(r, 1))
+		Expect(a.Read(r, 1)).To(ReturnData(oneByte))
 		Expect(a.Read(r, 100)).To(FailWith(unix.EAGAIN))
 	})
 
@@ -32,7 +32,7 @@ var _ = Describe("A read that would block", func() {
 
 	Clause("read.eagain-terminal", func() {
 		a := actor.New()
-		_, slave := terminal(a, unix.O_NONBLOCK)
+		_, slave := a.Terminal(unix.O_NONBLOCK)
 
 		Expect(a.Read(slave, 1)).To(FailWith(unix.EAGAIN))
 	})
@@ -99,11 +99,11 @@ var _ = Describe("A read that would block", func() {
 
 	emptySocket := func(kind int) {
 		a := actor.New()
-		here, there := sockets(a, kind|unix.SOCK_NONBLOCK)
+		here, there := a.Sockets(kind | unix.SOCK_NONBLOCK)
 
 		Expect(a.Read(here, 1)).To(FailWith(unix.EAGAIN, unix.EWOULDBLOCK))
 		Must(a.Write(there, oneByte))
-		Must(a.Read(here, 1))
+		Expect(a.Read(here, 1)).To(ReturnData(oneByte))
 		Expect(a.Read(here, 1)).To(FailWith(unix.EAGAIN, unix.EWOULDBLOCK))
 	}
 	Clause("read.eagain-stream-socket", func() { emptySocket(unix.SOCK_STREAM) })
@@ -129,13 +129,13 @@ var _ = Describe("A read that a signal interrupts", func() {
 
 	Clause("read.eintr-socket", func() {
 		a := actor.New()
-		here, _ := sockets(a, unix.SOCK_STREAM)
+		here, _ := a.Sockets(unix.SOCK_STREAM)
 		expectInterrupted(a, func() *actor.Call { return a.Begin().Read(here, 10) })
 	})
 
 	Clause("read.eintr-terminal", func() {
 		a := actor.New()
-		_, slave := terminal(a, 0)
+		_, slave := a.Terminal(0)
 		expectInterrupted(a, func() *actor.Call { return a.Begin().Read(slave, 10) })
 	})
 })
@@ -150,13 +150,6 @@ func expectInterrupted(a *actor.Actor, begin func() *actor.Call) {
 	Expect(call).To(Block())
 	Must(other.Kill(a.PID(), unix.SIGUSR1))
 	Expect(call).To(FailWith(unix.EINTR))
-}
-
-// sockets makes a pair of connected UNIX domain sockets.
-func sockets(a *actor.Actor, kind int) (here, there int) {
-	pair := a.Socketpair(unix.AF_UNIX, kind, 0)
-	Must(pair)
-	return pair.FDs()
 }
 
 // newTimer makes a timerfd with O_NONBLOCK that expires once, so much from now.

@@ -106,7 +106,7 @@ var _ = Describe("What a read takes", func() {
 
 	Clause("read.short-terminal", func() {
 		a := actor.New()
-		master, slave := terminal(a, 0)
+		master, slave := a.Terminal(0)
 		// The terminal may still be busy with the second line when the first one is read, but hardly
 		// in every round.
 		for range 10 {

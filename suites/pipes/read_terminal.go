@@ -1,8 +1,6 @@
 package pipes
 
 import (
-	"fmt"
-
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
@@ -11,22 +9,11 @@ import (
 	"github.com/ipcspec/ipcspec/harness/actor"
 )
 
-// terminal makes a pseudoterminal, which becomes nobody's controlling terminal. The flags are for
-// the slave.
-func terminal(a *actor.Actor, flags int) (master, slave int) {
-	master = Must(a.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY, 0))
-	Must(a.Ioctl(master, unix.TIOCSPTLCK, a.Alloc(4)))
-	number := a.Alloc(4)
-	Must(a.Ioctl(master, unix.TIOCGPTN, number))
-	name := fmt.Sprintf("/dev/pts/%d", number.Uint32(0))
-	return master, Must(a.Open(name, unix.O_RDWR|unix.O_NOCTTY|flags, 0))
-}
-
 // controlled makes an actor whose controlling terminal is a new one with a line of input, and whose
 // process group is the foreground one.
 func controlled() (leader *actor.Actor, slave int) {
 	leader = actor.New() // which leads a session of its own
-	master, slave := terminal(leader, 0)
+	master, slave := leader.Terminal(0)
 	Must(leader.Ioctl(slave, unix.TIOCSCTTY, 0))
 	Must(leader.Write(master, []byte("line\n")))
 	return leader, slave

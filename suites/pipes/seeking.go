@@ -363,7 +363,7 @@ var _ = Describe("An lseek that is refused", func() {
 
 	Clause("lseek.terminal-espipe", func() {
 		a := actor.New()
-		master, slave := terminal(a, 0)
+		master, slave := a.Terminal(0)
 
 		refuses(a, slave)
 		refuses(a, master)

@@ -202,10 +202,11 @@ var _ = Describe("F_SETPIPE_SZ", func() {
 	Clause("pipesz.set-bounds-odd-writes", func() {
 		a := actor.New()
 		for _, n := range []int{1, 7, page/2 + 1, page - 1, page + 1, 3*page - 1} {
-			_, w := sizedPipe(a, unix.O_NONBLOCK, 8)
+			r, w := sizedPipe(a, unix.O_NONBLOCK, 8)
 			fill := a.Repeat(8*page+1).Write(w, make([]byte, n))
 			Expect(fill).To(FailWith(unix.EAGAIN))
 			Expect(fill.Total()).To(And(BeNumerically("<=", 8*page), BeNumerically(">", 0)), "bytes taken of writes of %d", n)
+			Expect(unread(a, r)).To(Equal(fill.Total()), "bytes in the pipe after writes of %d", n)
 		}
 	})
 

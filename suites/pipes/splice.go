@@ -691,7 +691,7 @@ var _ = Describe("A splice that has to wait", func() {
 	Clause("splice.full-socket-blocks", func() {
 		a := actor.New()
 		pipe, left := fromPipe.open(a, "abc")
-		socket, peer := sockets(a, unix.SOCK_SEQPACKET)
+		socket, peer := a.Sockets(unix.SOCK_SEQPACKET)
 		old := a.Fill(socket)
 		splicer := a.Fork()
 
@@ -793,7 +793,7 @@ var _ = Describe("A splice that has to wait", func() {
 	Clause("splice.o-nonblock-full-socket-eagain", func() {
 		a := actor.New()
 		pipe, left := fromPipe.open(a, "abc")
-		socket, peer := sockets(a, unix.SOCK_SEQPACKET|unix.SOCK_NONBLOCK)
+		socket, peer := a.Sockets(unix.SOCK_SEQPACKET | unix.SOCK_NONBLOCK)
 		old := a.Fill(socket)
 
 		Expect(a.Splice(pipe, nil, socket, nil, 3, 0)).To(FailWith(unix.EAGAIN))

@@ -66,6 +66,7 @@ var _ = Describe("Those who wait for a pipe", func() {
 		}
 		rest := contents(reader, r)
 		Expect(rest).To(HaveLen(full - 3*page + 3))
+		expectBytes(rest[:full-3*page], make([]byte, full-3*page))
 		Expect(rest[full-3*page:]).To(ConsistOf(byte('a'), byte('b'), byte('c')))
 	})
 
@@ -83,6 +84,7 @@ var _ = Describe("Those who wait for a pipe", func() {
 		Expect(one).To(Return(pipeBuf))
 		Expect(other).To(Return(pipeBuf))
 		rest := contents(reader, r)
+		expectBytes(rest[:full-2*page], make([]byte, full-2*page))
 		Expect(countRecords(rest[full-2*page:], record(0, pipeBuf), record(1, pipeBuf))).To(Equal([]int{1, 1}))
 	})
 })

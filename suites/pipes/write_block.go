@@ -36,7 +36,7 @@ var _ = Describe("A write that would block", func() {
 
 	Clause("write.eagain-terminal", func() {
 		a := actor.New()
-		_, slave := terminal(a, unix.O_NONBLOCK)
+		_, slave := a.Terminal(unix.O_NONBLOCK)
 		const suspend = 0 // TCOOFF
 		Must(a.Ioctl(slave, unix.TCXONC, suspend))
 
@@ -72,7 +72,7 @@ var _ = Describe("A write that would block", func() {
 
 	fullSocket := func(kind int) {
 		a := actor.New()
-		here, _ := sockets(a, kind|unix.SOCK_NONBLOCK)
+		here, _ := a.Sockets(kind | unix.SOCK_NONBLOCK)
 		a.Fill(here)
 
 		Expect(a.Write(here, oneByte)).To(FailWith(unix.EAGAIN, unix.EWOULDBLOCK))
@@ -112,7 +112,7 @@ var _ = Describe("A write that a signal interrupts", func() {
 
 	Clause("write.eintr-socket", func() {
 		a := actor.New()
-		here, _ := sockets(a, unix.SOCK_STREAM)
+		here, _ := a.Sockets(unix.SOCK_STREAM)
 		a.Fill(here)
 		expectInterrupted(a, func() *actor.Call { return a.Begin().Write(here, oneByte) })
 	})

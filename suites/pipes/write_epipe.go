@@ -11,19 +11,25 @@ import (
 
 // abandoned are the descriptors from which nobody reads any more: a pipe's write end, and a stream
 // socket.
-func abandoned(a *actor.Actor) (pipe, socket int) {
+func abandoned(a *actor.Actor) (pipe, socket int) { return abandonedPipe(a), abandonedSocket(a) }
+
+func abandonedPipe(a *actor.Actor) int {
 	r, w := a.Pipe(0)
-	here, there := sockets(a, unix.SOCK_STREAM)
 	Must(a.Close(r))
+	return w
+}
+
+func abandonedSocket(a *actor.Actor) int {
+	here, there := a.Sockets(unix.SOCK_STREAM)
 	Must(a.Close(there))
-	return w, here
+	return here
 }
 
 var _ = Describe("A write that nobody can read", func() {
 	Clause("write.epipe-pipe", func() {
 		a := actor.New()
 		a.Ignore(unix.SIGPIPE)
-		w, _ := abandoned(a)
+		w := abandonedPipe(a)
 		Expect(a.Write(w, oneByte)).To(FailWith(unix.EPIPE))
 		Expect(a.Write(w, make([]byte, 100000))).To(FailWith(unix.EPIPE))
 
@@ -38,23 +44,23 @@ var _ = Describe("A write that nobody can read", func() {
 	Clause("write.epipe-stream-socket", func() {
 		a := actor.New()
 		a.Ignore(unix.SIGPIPE)
-		_, socket := abandoned(a)
+		socket := abandonedSocket(a)
 		Expect(a.Write(socket, oneByte)).To(FailWith(unix.EPIPE))
 
-		here, there := sockets(a, unix.SOCK_STREAM)
+		here, there := a.Sockets(unix.SOCK_STREAM)
 		Must(a.Raw(unix.SYS_SHUTDOWN, there, unix.SHUT_RD))
 		Expect(a.Write(here, oneByte)).To(FailWith(unix.EPIPE))
 	})
 
 	Clause("write.sigpipe-kills", "pipe", func() {
 		a := actor.New()
-		w, _ := abandoned(a)
+		w := abandonedPipe(a)
 		Expect(a.Write(w, oneByte)).To(BeKilledBy(unix.SIGPIPE))
 	})
 
 	Clause("write.sigpipe-kills", "stream socket", func() {
 		a := actor.New()
-		_, socket := abandoned(a)
+		socket := abandonedSocket(a)
 		Expect(a.Write(socket, oneByte)).To(BeKilledBy(unix.SIGPIPE))
 	})
 
@@ -101,7 +107,7 @@ var _ = Describe("A write that nobody can read", func() {
 	Clause("write.epipe-seqpacket-no-signal", func() {
 		a := actor.New()
 		a.Handle(unix.SIGPIPE, 0)
-		here, there := sockets(a, unix.SOCK_SEQPACKET)
+		here, there := a.Sockets(unix.SOCK_SEQPACKET)
 		Must(a.Close(there))
 
 		Expect(a.Write(here, oneByte)).To(FailWith(unix.EPIPE))
@@ -111,7 +117,7 @@ var _ = Describe("A write that nobody can read", func() {
 	Clause("write.unix-datagram-econnrefused", func() {
 		a := actor.New()
 		a.Handle(unix.SIGPIPE, 0)
-		here, there := sockets(a, unix.SOCK_DGRAM)
+		here, there := a.Sockets(unix.SOCK_DGRAM)
 		Must(a.Close(there))
 
 		Expect(a.Write(here, oneByte)).To(FailWith(unix.ECONNREFUSED))

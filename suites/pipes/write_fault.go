@@ -54,7 +54,7 @@ var _ = Describe("A write from a bad buffer", func() {
 
 	Clause("write.efault-socket", func() {
 		a := actor.New()
-		here, there := sockets(a, unix.SOCK_STREAM|unix.SOCK_NONBLOCK)
+		here, there := a.Sockets(unix.SOCK_STREAM | unix.SOCK_NONBLOCK)
 
 		for _, n := range []int{1, 10000} {
 			Expect(a.WriteFrom(here, a.Unmapped(), n)).To(FailWith(unix.EFAULT))

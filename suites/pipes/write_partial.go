@@ -19,7 +19,7 @@ var _ = Describe("A write that ends early", func() {
 
 	Clause("write.partial-socket-interrupted", func() {
 		a := actor.New()
-		here, there := sockets(a, unix.SOCK_STREAM)
+		here, there := a.Sockets(unix.SOCK_STREAM)
 		room := a.Alloc(4)
 		room.PutUint32(0, 64<<10)
 		Must(a.Raw(unix.SYS_SETSOCKOPT, here, unix.SOL_SOCKET, unix.SO_SNDBUF, room, 4))
