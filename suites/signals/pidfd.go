@@ -360,6 +360,13 @@ var _ = Describe("Watching a process by a descriptor", func() {
 
 	Clause("pidfd-open.hangup-wakes", func() {
 		a := actor.New()
+		// Where a process has no hangup, the watcher would sleep for good: see that it has.
+		first := a.Fork()
+		gone := pidfdOf(a, first, 0)
+		first.Exit(0)
+		reap(a, first)
+		Expect(pidfdEvents(a, gone) & unix.POLLHUP).NotTo(BeZero())
+
 		child := a.Fork()
 		fd := pidfdOf(a, child, 0)
 		watcher := a.Fork()
