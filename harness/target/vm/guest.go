@@ -142,6 +142,7 @@ func (i *guestInit) play() error {
 	if err := loopbackUp(); err != nil {
 		i.say(noteWarn, fmt.Sprintf("bring up lo: %v", err))
 	}
+	passProcessIDs(firstPID)
 	i.say(noteReady, "")
 	how, err := i.run()
 	if err != nil {
@@ -197,7 +198,7 @@ var filesystems = []filesystem{
 	{kind: "devpts", on: "/dev/pts", data: "ptmxmode=666,mode=620,gid=5", flags: unix.MS_NOSUID | unix.MS_NOEXEC, optional: true},
 	{kind: "tmpfs", on: "/dev/shm", data: "mode=1777", flags: unix.MS_NOSUID | unix.MS_NODEV, optional: true},
 	{kind: "mqueue", on: "/dev/mqueue", flags: plain, optional: true},
-	{kind: "tmpfs", on: "/tmp", data: "mode=1777", flags: unix.MS_NOSUID | unix.MS_NODEV, optional: true},
+	{kind: "tmpfs", on: "/tmp", data: "mode=1777", flags: unix.MS_NODEV, optional: true}, // specs make set-user-ID programs there
 	{kind: "tmpfs", on: "/run", data: "mode=755", flags: unix.MS_NOSUID | unix.MS_NODEV, optional: true},
 	{kind: "cgroup2", on: "/sys/fs/cgroup", flags: plain, optional: true},
 }
@@ -269,6 +270,15 @@ func openLine(device string) (*os.File, error) {
 // consoleLevel has the kernel print what is more urgent than that on the console.
 func consoleLevel(level int) {
 	_ = os.WriteFile("/proc/sys/kernel/printk", fmt.Appendf(nil, "%d\n", level), 0)
+}
+
+// firstPID is the process id that the guest's processes begin at: one that is no errno, negated, as
+// specs about negative results need it, and as every machine has that has been up for a while.
+const firstPID = 5000
+
+// passProcessIDs has the kernel give ids from there on, where it can be told so.
+func passProcessIDs(next int) {
+	_ = os.WriteFile("/proc/sys/kernel/ns_last_pid", fmt.Appendf(nil, "%d\n", next-1), 0)
 }
 
 // load loads a kernel module.
