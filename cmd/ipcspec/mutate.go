@@ -16,7 +16,7 @@ import (
 func newMutate() *cobra.Command {
 	var o mutate.Options
 	var results, asJSON, since string
-	var check, accept bool
+	var check, accept, strict bool
 	cmd := &cobra.Command{
 		Use:   "mutate",
 		Short: "Lie to specs about what the kernel did, and find those that do not notice",
@@ -87,15 +87,17 @@ func newMutate() *cobra.Command {
 			case accept:
 				return found.Accept(".")
 			case check:
-				worse, err := found.Check(".", whole)
+				worse, survivors, err := found.Check(".", whole)
 				if err != nil {
 					return err
 				}
-				if len(worse) > 0 {
+				if lines := append(worse, survivors...); len(lines) > 0 {
 					fmt.Fprintln(cmd.OutOrStdout())
-					for _, line := range worse {
+					for _, line := range lines {
 						fmt.Fprintln(cmd.OutOrStdout(), line)
 					}
+				}
+				if len(worse) > 0 || strict && len(survivors) > 0 {
 					return &exitError{code: exitDeviation}
 				}
 				return nil
@@ -109,6 +111,7 @@ func newMutate() *cobra.Command {
 	suiteFlag(cmd, &o.Filter.Suites)
 	flags.StringSliceVarP(&o.Filter.IDs, "clause", "c", nil, "only clauses whose id is or matches `GLOB`; may be repeated")
 	flags.IntVar(&o.Procs, "procs", 0, "run specs in `N` processes side by side (default: twice as many as CPUs)")
+	flags.BoolVar(&strict, "strict", false, "with --check: exit with 1 for survivors that are neither explained nor accepted, too")
 	flags.Int64Var(&o.Seed, "seed", 1, "`SEED` of the choice where a spec could be told too many lies")
 	flags.IntVar(&o.Most, "most", mutate.DefaultMost, "at most `N` lies a spec")
 	flags.Float64Var(&o.TimeoutScale, "timeout-scale", 1, "multiply all time limits, for slow machines")

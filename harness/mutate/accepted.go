@@ -81,10 +81,10 @@ func (r Report) Accept(root string) error {
 	return nil
 }
 
-// Check compares with the accepted results in the source tree at root and returns what is worse, a
-// line each. Shares are compared where whole suites were lied to.
-func (r Report) Check(root string, whole bool) ([]string, error) {
-	var worse []string
+// Check compares with the accepted results in the source tree at root and returns what is worse, and
+// the survivors that are neither explained nor accepted, a line each. Shares are compared where whole
+// suites were lied to.
+func (r Report) Check(root string, whole bool) (worse, survivors []string, err error) {
 	for _, s := range r.Suites {
 		now := r.accepted(s)
 		var then Accepted
@@ -97,7 +97,7 @@ func (r Report) Check(root string, whole bool) ([]string, error) {
 			err = json.Unmarshal(text, &then)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", acceptedFile(root, s.Suite), err)
+			return nil, nil, fmt.Errorf("%s: %w", acceptedFile(root, s.Suite), err)
 		}
 		for _, id := range sortedKeys(now.Weak) {
 			for _, subject := range now.Weak[id] {
@@ -109,7 +109,7 @@ func (r Report) Check(root string, whole bool) ([]string, error) {
 		for _, id := range sortedKeys(now.Survivors) {
 			for _, lie := range now.Survivors[id] {
 				if !slices.Contains(then.Survivors[id], lie) {
-					worse = append(worse, fmt.Sprintf("%s: not noticed, and no rule explains it: %s", id, lie))
+					survivors = append(survivors, fmt.Sprintf("%s: not noticed, and no rule explains it: %s", id, lie))
 				}
 			}
 		}
@@ -117,7 +117,7 @@ func (r Report) Check(root string, whole bool) ([]string, error) {
 			worse = append(worse, fmt.Sprintf("%s: %.1f %% of mutants are killed, and it was %.1f %%", s.Suite, now.Share, then.Share))
 		}
 	}
-	return worse, nil
+	return worse, survivors, nil
 }
 
 // HasWeak says whether a clause has no kill on one of its subjects.
