@@ -282,7 +282,7 @@ var _ = Describe("write to a channel", func() {
 		all := map[string]string{"A": strings.Repeat("A", channelSize), "B": strings.Repeat("B", channelSize)}
 		a := writer.Begin().Repeat(rounds).Pwrite64(w, []byte(all["A"]), 0)
 		b := other.Begin().Repeat(rounds).Pwrite64(o, []byte(all["B"]), 0)
-		for reads := 0; reads < 100 && !(a.Done() && b.Done()); {
+		for reads := 0; reads < 100 && (!a.Done() || !b.Done()); {
 			read := reader.Read(r, channelSize)
 			if read.Errno() == unix.EAGAIN {
 				continue

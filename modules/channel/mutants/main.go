@@ -82,7 +82,6 @@ func run(args []string, out io.Writer) (survived int, err error) {
 		return 0, fmt.Errorf("go build ./cmd/ipcspec: %w\n%s", err, text)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	defer table.Flush()
 	for _, m := range all {
 		if len(chosen) > 0 && !slices.Contains(chosen, m.name) {
 			continue
