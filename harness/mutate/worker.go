@@ -173,8 +173,16 @@ func (w *worker) run(i actor.Interposer, scale float64) harness.Rehearsal {
 	harness.Settings.TimeoutScale = scale
 	actor.Interpose(i)
 	defer actor.Interpose(nil)
+	// A spec that a lie keeps going round ends with its worker; another one goes on.
+	watchdog := time.AfterFunc(longest, func() { os.Exit(exitStuck) })
+	defer watchdog.Stop()
 	return w.spec.Rehearse()
 }
+
+const (
+	longest   = time.Minute // for one run of a spec, which takes milliseconds and has short limits
+	exitStuck = 3
+)
 
 // tellings is how often at most a lie is told: what goes unnoticed in a race may be noticed the next
 // time.

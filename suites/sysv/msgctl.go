@@ -186,6 +186,9 @@ var _ = Describe("IPC_SET of a queue", func() {
 		was := queueStat(a, id)
 		// They are in seconds, so that a later one cannot be told before the next second.
 		before := ipcNow(a)
+		for _, time := range []int64{was.Stime, was.Rtime, was.Ctime} {
+			Expect(time).To(BeNumerically("<=", before))
+		}
 		for ; before <= max(was.Stime, was.Rtime, was.Ctime); before = ipcNow(a) {
 			Must(a.Nanosleep(unix.CLOCK_MONOTONIC, 0, 20e6))
 		}
