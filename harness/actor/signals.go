@@ -31,13 +31,13 @@ func Bit(sig unix.Signal) uint64 { return 1 << (uint(sig) - 1) }
 
 // sigaction makes rt_sigaction with the kernel's struct: handler, flags, restorer, mask.
 func (c Caller) sigaction(sig unix.Signal, handler, flags, mask uint64) *Call {
+	act := make([]byte, 32)
 	if handler != sigDefault && handler != sigIgnore {
 		flags |= saRestorer
+		binary.NativeEndian.PutUint64(act[16:], codeBase+offsetRestorer)
 	}
-	act := make([]byte, 32)
 	binary.NativeEndian.PutUint64(act[0:], handler)
 	binary.NativeEndian.PutUint64(act[8:], flags)
-	binary.NativeEndian.PutUint64(act[16:], codeBase+offsetRestorer)
 	binary.NativeEndian.PutUint64(act[24:], mask)
 	return c.call(unix.SYS_RT_SIGACTION, sig, act, nil, 8)
 }
