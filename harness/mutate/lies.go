@@ -420,6 +420,10 @@ func (b *builder) twice(c *call) {
 			second = live
 			unmoved = does && at.target >= 0 && live.Actor().Unmoved(int(int32(live.Args()[at.target])), unix.Signal(live.Args()[at.sig]))
 		}, Second: func(result int64) {
+			if c.name == "lseek" { // what has told the same again has not moved
+				l.told = result != l.lie.Omit.Result
+				return
+			}
 			does := does || c.name == "waitid" || sysv[c.name] // what fails has done nothing
 			if eventWaits[c.name] {                            // what is level-triggered is told again
 				l.told = !reflect.DeepEqual(second.Outcome().Memory, l.lie.Omit.Memory) || result != l.lie.Omit.Result
@@ -536,6 +540,10 @@ func (b *builder) arguments(c *call) {
 				b.plan.exclude(ruleNotReached, 1)
 				continue
 			}
+			if page := uint64(unix.Getpagesize()); mapsPages[c.name] && (v-1)%page != 0 {
+				b.plan.exclude(ruleWholePages, 1)
+				continue
+			}
 			b.add(c, Argument, fmt.Sprintf("was made with size %d instead of %d", v-1, v), with(i, v-1))
 		case "off":
 			if c.name == "lseek" || i == 3 {
@@ -574,6 +582,9 @@ func (b *builder) arguments(c *call) {
 		}
 	}
 }
+
+// mapsPages are the calls that take a length for the pages in which it lies.
+var mapsPages = set("mmap", "munmap", "mremap", "mprotect")
 
 // ofNullMask says that a size is that of a signal mask which is not there, and so not looked at.
 func ofNullMask(c *call, i int) bool {

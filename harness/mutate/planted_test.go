@@ -166,6 +166,12 @@ func TestPlanted(t *testing.T) {
 		{id: "sigio-sent", rule: "told-again", left: []string{
 			"signal #1 of A (SIGIO) was delivered twice", "signal #1 of A (SIGIO) had another si_code",
 		}},
+		{id: "keeps-nothing", rule: "keeps-nothing", excluded: true},
+		{id: "keeps-all", rule: "keeps-nothing"},
+		{id: "whole-pages", rule: "whole-pages", excluded: true},
+		{id: "one-byte-of-a-page", rule: "whole-pages"},
+		{id: "seeks", rule: "not-told"},
+		{id: "seeks-to-where-it-is", rule: "not-told"},
 		{id: "level-triggered", rule: "only-waits"},
 		{id: "edge-triggered", rule: "only-waits"},
 	} {

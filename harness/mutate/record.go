@@ -38,6 +38,7 @@ type call struct {
 	regard     actor.Regard
 	looked     actor.Looks
 	open       uint64 // bits of what it told that the spec's matcher leaves open
+	forgetful  bool   // its descriptor is of a device that keeps nothing
 	live       *actor.Call
 }
 
@@ -192,6 +193,7 @@ func (r *recording) Asked(live *actor.Call) *actor.Lie {
 	r.byName[name] = append(r.byName[name], c)
 	r.seen[live] = c
 	if r.keep(name) {
+		c.forgetful = transfers[name] && forgets(live.Actor().PID(), c.args[0])
 		size := 0
 		for _, region := range live.Regions() {
 			size += 2 * len(region.Bytes)
@@ -204,6 +206,15 @@ func (r *recording) Asked(live *actor.Call) *actor.Lie {
 		}
 	}
 	return nil
+}
+
+// forgets says whether a process's descriptor is of /dev/null, /dev/zero or /dev/full.
+func forgets(pid int, fd uint64) bool {
+	var stat unix.Stat_t
+	if unix.Stat(fmt.Sprintf("/proc/%d/fd/%d", pid, int32(fd)), &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return false
+	}
+	return stat.Rdev == unix.Mkdev(1, 3) || stat.Rdev == unix.Mkdev(1, 5) || stat.Rdev == unix.Mkdev(1, 7)
 }
 
 func (r *recording) Told(live *actor.Call) {

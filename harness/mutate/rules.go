@@ -88,6 +88,10 @@ var rules = []Rule{
 		},
 	},
 	{
+		Name: "keeps-nothing", Why: "the device (/dev/null, /dev/zero, /dev/full) forgets what is written and gives the same for ever: nobody can tell afterwards how often bytes were moved to or from it, and what a read stores is told with the lie",
+		kinds: []Kind{Omit, Twice, Effect}, applies: func(_ *recording, c *call) bool { return c.forgetful && !c.blocked() && !c.died },
+	},
+	{
 		Name: "looks-again", Why: "a call that has waited for a descriptor to be ready, and is made once more, finds it ready and takes nothing",
 		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool {
 			return c.name == "poll" || c.name == "ppoll" || c.name == "select" || c.name == "pselect6"
@@ -202,6 +206,9 @@ var (
 	ruleUnasked = Rule{
 		Name: "unasked", Why: "a caller need not ask for what the call stores there, and the spec does not look at it",
 	}
+	ruleWholePages = Rule{
+		Name: "whole-pages", Why: "memory is mapped in whole pages: a length that ends in the same page maps the same",
+	}
 	ruleRace      = Rule{Name: "race"} // as above
 	ruleUncounted = Rule{
 		Name: "uncounted", Why: "the spec repeats the call until it fails, or beside others, and does not look at how often it succeeded",
@@ -234,7 +241,7 @@ var (
 
 // Rules returns all rules with their reasons.
 func Rules() []Rule {
-	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleAtLeastOne, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleUncounted, ruleSame, ruleEither, ruleOpen, ruleDied, ruleToldAgain, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
+	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleAtLeastOne, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleWholePages, ruleUncounted, ruleSame, ruleEither, ruleOpen, ruleDied, ruleToldAgain, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
 }
 
 var isolates = set("unshare", "setns", "mount", "umount2", "chroot", "pivot_root", "chdir", "fchdir", "capset", "setgroups",

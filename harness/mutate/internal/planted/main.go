@@ -277,6 +277,48 @@ var _ = Describe("A check", func() {
 	Clause("planted.level-triggered", func() { waits(unix.EPOLLIN) })
 	Clause("planted.edge-triggered", func() { waits(unix.EPOLLIN | unix.EPOLLET) })
 
+	Clause("planted.keeps-nothing", func() {
+		a := actor.New()
+		fd := Must(a.Open("/dev/null", unix.O_RDWR, 0))
+		Expect(a.Write(fd, []byte("hello"))).To(Return(5))
+		Expect(a.Read(fd, 5)).To(Return(0))
+	})
+
+	Clause("planted.keeps-all", func() {
+		a := actor.New()
+		fd := Must(a.Open(actor.TempDir()+"/file", unix.O_RDWR|unix.O_CREAT, 0o600))
+		Expect(a.Write(fd, []byte("hello"))).To(Return(5))
+		Expect(a.Read(fd, 5)).To(Return(0))
+		Expect(a.Pread64(fd, 10, 0)).To(ReturnData("hello"))
+	})
+
+	// mapped maps two pages where nothing could be read, and looks at both.
+	mapped := func(length int) {
+		a := actor.New()
+		flags := unix.MAP_PRIVATE | unix.MAP_ANONYMOUS
+		at := Must(a.Quietly().Mmap(0, 2*unix.Getpagesize(), unix.PROT_NONE, flags, -1, 0))
+		mmap := a.Mmap(uint64(at), length, unix.PROT_READ, flags|unix.MAP_FIXED, -1, 0)
+		Expect(mmap).To(Return(at))
+		Expect(a.Load(actor.Mem{Addr: uint64(mmap.Value())}, 2*unix.Getpagesize())).To(ReturnSuccess())
+	}
+	Clause("planted.whole-pages", func() { mapped(2 * unix.Getpagesize()) })
+	Clause("planted.one-byte-of-a-page", func() { mapped(unix.Getpagesize() + 1) })
+
+	Clause("planted.seeks", func() {
+		a := actor.New()
+		fd := Must(a.Open(actor.TempDir()+"/file", unix.O_RDWR|unix.O_CREAT, 0o600))
+		Expect(a.Lseek(fd, 100, unix.SEEK_CUR)).To(Return(100))
+		Expect(a.Lseek(fd, 0, unix.SEEK_CUR)).To(Return(100))
+	})
+
+	Clause("planted.seeks-to-where-it-is", func() {
+		a := actor.New()
+		fd := Must(a.Open("/dev/full", unix.O_RDWR, 0)) // where a seek leads nowhere
+		seek := a.Lseek(fd, 100, unix.SEEK_CUR)
+		Expect(seek).To(ReturnSuccess())
+		Expect(a.Lseek(fd, 0, unix.SEEK_CUR)).To(Return(seek.Value()))
+	})
+
 	Clause("planted.deviates", func() {
 		Expect(actor.New().Getpid()).To(Return(0))
 	})
