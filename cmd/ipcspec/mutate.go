@@ -11,16 +11,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ipcspec/ipcspec/harness/mutate"
+	"github.com/ipcspec/ipcspec/harness/target/vm"
 )
 
 func newMutate() *cobra.Command {
 	var o mutate.Options
+	var m machine
 	var results, asJSON, since string
 	var check, accept, strict bool
 	cmd := &cobra.Command{
 		Use:   "mutate",
 		Short: "Lie to specs about what the kernel did, and find those that do not notice",
-		Args:  noArguments,
+		Long: `Lie to specs about what the kernel did, and find those that do not notice.
+
+With --kernel that is done in a virtual machine, as ipcspec vm makes a run there:
+for clauses about a module, or that need a machine of their own.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Procs < 0 {
 				return fmt.Errorf("--procs %d: give the number of workers, or 0 for twice as many as CPUs", o.Procs)
@@ -47,6 +53,13 @@ func newMutate() *cobra.Command {
 					return err
 				}
 			}
+			if m.Kernel == "" {
+				for _, name := range []string{"module", "modules", "headers", "make", "append", "qemu", "console", "machine", "accel"} {
+					if cmd.Flags().Changed(name) {
+						return fmt.Errorf("--%s is for a virtual machine: give its --kernel too", name)
+					}
+				}
+			}
 			if results != "" {
 				file, err := os.Create(results)
 				if err != nil {
@@ -59,7 +72,7 @@ func newMutate() *cobra.Command {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
 			context.AfterFunc(ctx, stop)
-			found, err := mutate.Local(ctx, o)
+			found, err := lie(ctx, cmd, o, m)
 			if err != nil {
 				return err
 			}
@@ -121,5 +134,23 @@ func newMutate() *cobra.Command {
 	flags.StringVar(&since, "since", "", "only suites that have changed since the git revision `REV`")
 	flags.BoolVar(&check, "check", false, "compare with the accepted results, suites/SUITE/mutation.json, and exit with 1 only where it is worse")
 	flags.BoolVar(&accept, "accept", false, "write the accepted results")
+	m.flags(cmd)
 	return cmd
+}
+
+// lie lies to specs on this machine, or a virtual one.
+func lie(ctx context.Context, cmd *cobra.Command, o mutate.Options, m machine) (mutate.Report, error) {
+	if m.Kernel == "" {
+		return mutate.Local(ctx, o)
+	}
+	if err := m.find(cmd); err != nil {
+		return mutate.Report{}, err
+	}
+	if !cmd.Flags().Changed("disposable") {
+		o.Disposable = true
+	}
+	if !cmd.Flags().Changed("timeout-scale") {
+		o.TimeoutScale = 0 // what the machine needs
+	}
+	return vm.Mutate(ctx, m.Options, o)
 }

@@ -14,8 +14,8 @@ import (
 
 func newVM() *cobra.Command {
 	var s runSettings
-	var o vm.Options
-	var folder string
+	var m machine
+	o := &m.Options
 	cmd := &cobra.Command{
 		Use:   "vm --kernel IMAGE",
 		Short: "Check clauses against a kernel in a virtual machine",
@@ -29,22 +29,8 @@ its kernel panics or hangs. Nothing is installed, and nothing is left behind.`,
 			if o.Kernel == "" {
 				return errors.New("which kernel? Give its image with --kernel")
 			}
-			if kernels.IsName(o.Kernel) {
-				cache, err := kernels.Open(folder, cmd.ErrOrStderr())
-				if err != nil {
-					return err
-				}
-				k, err := cache.Find(o.Kernel)
-				if err != nil {
-					return err
-				}
-				o.Named, o.Kernel = o.Kernel, k.Path(k.Image)
-				if o.Modules == "" {
-					o.Modules = k.Path(k.Modules)
-				}
-				if o.Headers == "" && k.Headers != "" {
-					o.Headers = k.Path(k.Headers)
-				}
+			if err := m.find(cmd); err != nil {
+				return err
 			}
 			if o.Console == "" && s.results != "" {
 				o.Console = strings.TrimSuffix(s.results, ".json") + ".console"
@@ -57,26 +43,59 @@ its kernel panics or hangs. Nothing is installed, and nothing is left behind.`,
 					s.TimeoutScale = 0
 				}
 				o.Run = s.Options
-				return vm.Run(ctx, o)
+				return vm.Run(ctx, *o)
 			})
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&o.Kernel, "kernel", "", "boot this kernel `IMAGE`: a bzImage, a vmlinux with CONFIG_PVH, or debian:RELEASE from the cache")
-	cacheFlag(cmd, &folder)
-	flags.StringVar(&o.Modules, "modules", "", "the kernel's modules are in this `DIR`, or Debian package")
-	flags.StringArrayVar(&o.Module, "module", nil, "load this module, `FILE.ko[,param=value]...`, a folder with its sources, or a name of one in --modules; may be repeated")
-	flags.StringVar(&o.Headers, "headers", "", "the kernel's headers are in this `DIR`: its build folder, or unpacked packages; for modules that are given as sources")
-	flags.StringArrayVar(&o.Make, "make", nil, "give make this `SETTING` where it builds modules; may be repeated")
-	flags.StringVar(&o.Arch, "arch", "amd64", "architecture of the machine")
-	flags.IntVar(&o.CPUs, "cpus", 2, "number of CPUs")
-	flags.StringVar(&o.Memory, "memory", "1G", "memory of the machine, as QEMU takes it")
-	flags.StringVar(&o.Accel, "accel", "auto", "run the guest by kvm, or tcg, which translates; auto: kvm where a guest runs on it")
-	flags.StringVar(&o.Machine, "machine", "auto", "auto, pc, q35 or microvm, which has one CPU")
-	flags.StringVar(&o.Append, "append", "", "add this to the kernel's command line")
-	flags.StringVar(&o.QEMU, "qemu", "", "`PATH` of QEMU (default: qemu-system-x86_64)")
-	flags.StringVar(&o.Console, "console", "", "keep what the kernel prints in this `FILE` (default: beside --results)")
-	flags.DurationVar(&o.Boot, "boot-limit", 0, "the longest `TIME` until init runs (default: 2m, with KVM 30s)")
+	m.flags(cmd)
 	s.flags(cmd)
 	return cmd
+}
+
+// machine is what the command line says of a virtual machine.
+type machine struct {
+	vm.Options
+	folder string
+}
+
+func (m *machine) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&m.Kernel, "kernel", "", "boot this kernel `IMAGE`: a bzImage, a vmlinux with CONFIG_PVH, or debian:RELEASE from the cache")
+	cacheFlag(cmd, &m.folder)
+	flags.StringVar(&m.Modules, "modules", "", "the kernel's modules are in this `DIR`, or Debian package")
+	flags.StringArrayVar(&m.Module, "module", nil, "load this module, `FILE.ko[,param=value]...`, a folder with its sources, or a name of one in --modules; may be repeated")
+	flags.StringVar(&m.Headers, "headers", "", "the kernel's headers are in this `DIR`: its build folder, or unpacked packages; for modules that are given as sources")
+	flags.StringArrayVar(&m.Make, "make", nil, "give make this `SETTING` where it builds modules; may be repeated")
+	flags.StringVar(&m.Arch, "arch", "amd64", "architecture of the machine")
+	flags.IntVar(&m.CPUs, "cpus", 2, "number of CPUs")
+	flags.StringVar(&m.Memory, "memory", "1G", "memory of the machine, as QEMU takes it")
+	flags.StringVar(&m.Accel, "accel", "auto", "run the guest by kvm, or tcg, which translates; auto: kvm where a guest runs on it")
+	flags.StringVar(&m.Machine, "machine", "auto", "auto, pc, q35 or microvm, which has one CPU")
+	flags.StringVar(&m.Append, "append", "", "add this to the kernel's command line")
+	flags.StringVar(&m.QEMU, "qemu", "", "`PATH` of QEMU (default: qemu-system-x86_64)")
+	flags.StringVar(&m.Console, "console", "", "keep what the kernel prints in this `FILE` (default: beside --results)")
+	flags.DurationVar(&m.Boot, "boot-limit", 0, "the longest `TIME` until init runs (default: 2m, with KVM 30s)")
+}
+
+// find finds what belongs to a kernel that is in the cache.
+func (m *machine) find(cmd *cobra.Command) error {
+	if !kernels.IsName(m.Kernel) {
+		return nil
+	}
+	cache, err := kernels.Open(m.folder, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	k, err := cache.Find(m.Kernel)
+	if err != nil {
+		return err
+	}
+	m.Named, m.Kernel = m.Kernel, k.Path(k.Image)
+	if m.Modules == "" {
+		m.Modules = k.Path(k.Modules)
+	}
+	if m.Headers == "" && k.Headers != "" {
+		m.Headers = k.Path(k.Headers)
+	}
+	return nil
 }

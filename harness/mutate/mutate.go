@@ -37,8 +37,8 @@ type Options struct {
 	TimeoutScale float64
 	Disposable   bool
 	Silence      time.Duration // how long a spec may do nothing; 0: 30 s
-	Results      io.Writer     // gets a line of JSON for each spec with all its mutants; may be nil
-	Progress     io.Writer     // may be nil
+	Results      io.Writer     `json:"-"` // gets a line of JSON for each spec with all its mutants; may be nil
+	Progress     io.Writer     `json:"-"` // may be nil
 }
 
 // DefaultMost is how many lies at most are told to one spec.
@@ -75,46 +75,22 @@ type MutantResult struct {
 
 // Local lies to the specs of the selected clauses on this machine.
 func Local(ctx context.Context, o Options) (Report, error) {
-	if problems := harness.Problems(); len(problems) > 0 {
-		return Report{}, fmt.Errorf("specs and catalogue do not fit each other:\n%s", strings.Join(problems, "\n"))
-	}
-	catalogue, err := harness.Catalogue()
+	d, clauses, err := o.director()
 	if err != nil {
 		return Report{}, err
-	}
-	clauses, err := catalogue.Select(o.Filter)
-	if err != nil {
-		return Report{}, err
-	}
-	if o.Most == 0 {
-		o.Most = DefaultMost
-	}
-	if o.TimeoutScale == 0 {
-		o.TimeoutScale = 1
 	}
 	facts := kernel.Gather()
 	if o.Procs == 0 {
 		o.Procs = 2 * facts.CPUs
 	}
-	d := &director{
-		options: o,
-		part: part{
-			Seed: o.Seed, Most: o.Most, TimeoutScale: o.TimeoutScale,
-			MutantScale: mutantLimit * o.TimeoutScale, Disposable: o.Disposable,
-		},
-		silence: cmp.Or(o.Silence, time.Duration(30*float64(time.Second)*max(1, o.TimeoutScale))),
-	}
 	var together, alone []harness.Spec
-	for _, s := range harness.Specs() {
-		switch {
-		case !slices.Contains(clauses, s.Clause):
-		case s.Clause.Needs.Serial:
+	for _, s := range selected(clauses) {
+		if s.Clause.Needs.Serial {
 			alone = append(alone, s)
-		default:
+		} else {
 			together = append(together, s)
 		}
 	}
-	d.all = len(together) + len(alone)
 	start := time.Now()
 	err = d.direct(ctx, together, o.Procs)
 	if err == nil && ctx.Err() == nil {
@@ -123,10 +99,53 @@ func Local(ctx context.Context, o Options) (Report, error) {
 	if err == nil && ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
+	return d.report(clauses, facts, time.Since(start).Seconds()), err
+}
+
+// director completes the options, refuses what is wrong with them, and gives a director for them and
+// the selected clauses.
+func (o Options) director() (*director, []*spec.Clause, error) {
+	if problems := harness.Problems(); len(problems) > 0 {
+		return nil, nil, fmt.Errorf("specs and catalogue do not fit each other:\n%s", strings.Join(problems, "\n"))
+	}
+	catalogue, err := harness.Catalogue()
+	if err != nil {
+		return nil, nil, err
+	}
+	clauses, err := catalogue.Select(o.Filter)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Most = cmp.Or(o.Most, DefaultMost)
+	o.TimeoutScale = cmp.Or(o.TimeoutScale, 1)
+	return &director{
+		options: o,
+		part: part{
+			Seed: o.Seed, Most: o.Most, TimeoutScale: o.TimeoutScale,
+			MutantScale: mutantLimit * o.TimeoutScale, Disposable: o.Disposable,
+		},
+		silence: cmp.Or(o.Silence, time.Duration(30*float64(time.Second)*max(1, o.TimeoutScale))),
+		all:     len(selected(clauses)),
+	}, clauses, nil
+}
+
+// Check refuses options that select nothing, or what there is not, before a machine is started for
+// them.
+func (o Options) Check() error {
+	_, _, err := o.director()
+	return err
+}
+
+// selected are the specs of these clauses.
+func selected(clauses []*spec.Clause) []harness.Spec {
+	return slices.DeleteFunc(slices.Clone(harness.Specs()), func(s harness.Spec) bool { return !slices.Contains(clauses, s.Clause) })
+}
+
+// report makes the report of what was kept.
+func (d *director) report(clauses []*spec.Clause, facts kernel.Facts, seconds float64) Report {
 	found := newReport(clauses, d.results)
-	found.Tool, found.Kernel, found.Seed, found.Most = harness.Version(), facts, o.Seed, o.Most
-	found.Seconds = time.Since(start).Seconds()
-	return found, err
+	found.Tool, found.Kernel, found.Seed, found.Most, found.Seconds = harness.Version(), facts, d.options.Seed, d.options.Most, seconds
+	return found
 }
 
 // A director hands specs to workers and keeps what they find.

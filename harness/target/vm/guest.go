@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ipcspec/ipcspec/harness/mutate"
 	"github.com/ipcspec/ipcspec/harness/report"
 	"github.com/ipcspec/ipcspec/harness/target"
 )
@@ -61,12 +62,15 @@ func PlayGuest() int {
 			fmt.Fprintln(os.Stderr, "ipcspec:", err)
 			return report.ExitFault
 		}
+		line := os.NewFile(3, "line")
+		if order.Mutate != nil {
+			return mutate.Inside(*order.Mutate, report.WholeLines(line))
+		}
 		text, err := json.Marshal(order.Order)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "ipcspec:", err)
 			return report.ExitFault
 		}
-		line := os.NewFile(3, "line")
 		return target.Inside(io.MultiReader(bytes.NewReader(append(text, '\n')), line), line)
 	}
 	i := &guestInit{}

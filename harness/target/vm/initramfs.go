@@ -11,6 +11,7 @@ import (
 	"github.com/cavaliergopher/cpio"
 	"golang.org/x/sys/unix"
 
+	"github.com/ipcspec/ipcspec/harness/mutate"
 	"github.com/ipcspec/ipcspec/harness/run"
 )
 
@@ -22,9 +23,10 @@ const (
 
 // A part is what the guest's init is told to do.
 type part struct {
-	Line    string      `json:"line"`    // the device of the serial line for results
-	Modules []guestFile `json:"modules"` // to be loaded, in this order
-	Order   run.Options `json:"order"`
+	Line    string          `json:"line"`    // the device of the serial line for results
+	Modules []guestFile     `json:"modules"` // to be loaded, in this order
+	Order   run.Options     `json:"order"`
+	Mutate  *mutate.Options `json:"mutate,omitempty"` // lie to specs instead of a run
 }
 
 // A guestFile is a kernel module in the initramfs.

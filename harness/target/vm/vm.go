@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ipcspec/ipcspec/harness/mutate"
 	"github.com/ipcspec/ipcspec/harness/report"
 	"github.com/ipcspec/ipcspec/harness/run"
 	"github.com/ipcspec/ipcspec/harness/target"
@@ -77,33 +78,84 @@ func Run(ctx context.Context, o Options) (report.Results, error) {
 	if err != nil {
 		return report.Results{}, err
 	}
-	modules, err := o.gather(ctx)
-	if err != nil {
-		return report.Results{}, err
-	}
 	plan, err := target.Prepare(&o.Run)
 	if err != nil {
 		return report.Results{}, err
 	}
+	accel, modules, err := o.prepare(ctx)
+	if err != nil {
+		return report.Results{}, err
+	}
+	o.Run.Target = report.Target{Kind: "vm", Detail: fmt.Sprintf("%s (%s)", cmp.Or(o.Named, filepath.Base(o.Kernel)), accel), Profile: accel}
+	g, err := o.launch(ctx, accel, machines, part{Order: o.Run}, modules)
+	if err != nil {
+		return report.Results{}, err
+	}
+	defer g.keep.Close()
+	return g.follow(ctx, o, plan)
+}
+
+// Mutate boots the kernel and lies to the selected clauses' specs there. It returns what was found,
+// also with an error: then not every spec was lied to.
+func Mutate(ctx context.Context, o Options, lies mutate.Options) (mutate.Report, error) {
+	machines, err := o.check()
+	if err != nil {
+		return mutate.Report{}, err
+	}
+	if err := lies.Check(); err != nil {
+		return mutate.Report{}, err
+	}
+	accel, modules, err := o.prepare(ctx)
+	if err != nil {
+		return mutate.Report{}, err
+	}
+	lies.TimeoutScale = cmp.Or(lies.TimeoutScale, o.Run.TimeoutScale)
+	g, err := o.launch(ctx, accel, machines, part{Mutate: &lies}, modules)
+	if err != nil {
+		return mutate.Report{}, err
+	}
+	defer g.keep.Close()
+	// The director in the guest looks after its workers, so that only the guest itself can hang.
+	defer context.AfterFunc(ctx, func() { _ = g.vm.cmd.Process.Kill() })()
+	found, err := mutate.Collect(lies, g.told)
+	g.end()
+	switch {
+	case errors.Is(err, mutate.ErrNotOver) && ctx.Err() != nil:
+		err = errors.New("interrupted")
+	case errors.Is(err, mutate.ErrNotOver):
+		err = fmt.Errorf("%w: %s", err, g.why())
+	}
+	return found, err
+}
+
+// prepare finds out how the guest's instructions are run, completes the limits for that, and gathers
+// the modules.
+func (o *Options) prepare(ctx context.Context) (string, []module, error) {
+	modules, err := o.gather(ctx)
+	if err != nil {
+		return "", nil, err
+	}
 	accel, err := o.accelerator(ctx)
 	if err != nil {
-		return report.Results{}, err
+		return "", nil, err
 	}
 	o.limits(accel)
-	o.Run.Target = report.Target{Kind: "vm", Detail: fmt.Sprintf("%s (%s)", cmp.Or(o.Named, filepath.Base(o.Kernel)), accel), Profile: accel}
-	initrd, err := initramfs(part{Line: secondPort, Order: o.Run}, modules)
+	return accel, modules, nil
+}
+
+// launch boots the first of the machines that the kernel boots on, with that part for its init.
+func (o Options) launch(ctx context.Context, accel string, machines []string, p part, modules []module) (*guest, error) {
+	p.Line = secondPort
+	initrd, err := initramfs(p, modules)
 	if err != nil {
-		return report.Results{}, err
+		return nil, err
 	}
 	defer initrd.Close()
-	keep := io.Discard
+	keep := io.WriteCloser(nowhere{})
 	if o.Console != "" {
-		file, err := os.Create(o.Console)
-		if err != nil {
-			return report.Results{}, fmt.Errorf("--console: %w", err)
+		if keep, err = os.Create(o.Console); err != nil {
+			return nil, fmt.Errorf("--console: %w", err)
 		}
-		defer file.Close()
-		keep = file
 	}
 	for i, machine := range machines {
 		limit, last := o.Boot, i == len(machines)-1
@@ -111,17 +163,26 @@ func Run(ctx context.Context, o Options) (report.Results, error) {
 			limit = min(limit, firstLimit)
 		}
 		g, err := o.boot(ctx, accel, machine, initrd, keep, limit)
-		switch {
-		case err == nil:
-			return g.follow(ctx, o, plan)
-		case ctx.Err() != nil:
-			return report.Results{}, errors.New("interrupted before the guest had booted")
-		case last || g == nil || g.spoke():
-			return report.Results{}, err
+		if err == nil {
+			return g, nil
+		}
+		if ctx.Err() != nil {
+			err = errors.New("interrupted before the guest had booted")
+		}
+		if ctx.Err() != nil || last || g == nil || g.spoke() {
+			keep.Close()
+			return nil, err
 		}
 	}
-	return report.Results{}, errors.New("no machine to try")
+	keep.Close()
+	return nil, errors.New("no machine to try")
 }
+
+// nowhere keeps nothing.
+type nowhere struct{}
+
+func (nowhere) Write(text []byte) (int, error) { return len(text), nil }
+func (nowhere) Close() error                   { return nil }
 
 // check completes the options and refuses what cannot work.
 func (o *Options) check() ([]string, error) {
@@ -202,6 +263,7 @@ type guest struct {
 	memory      string
 	boot, quiet time.Duration
 	console     console
+	keep        io.WriteCloser // gets what it prints
 	watchdog    *time.Timer
 	drained     sync.WaitGroup // until both serial lines have been read to their ends
 	told        *io.PipeReader // the journal
@@ -213,7 +275,7 @@ type guest struct {
 }
 
 // boot starts a machine and waits for its init. With an error there may be a guest, that has ended.
-func (o Options) boot(ctx context.Context, accel, machine string, initrd *os.File, keep io.Writer, limit time.Duration) (*guest, error) {
+func (o Options) boot(ctx context.Context, accel, machine string, initrd *os.File, keep io.WriteCloser, limit time.Duration) (*guest, error) {
 	v, err := o.start(accel, machine, initrd)
 	if err != nil {
 		return nil, err
@@ -222,7 +284,7 @@ func (o Options) boot(ctx context.Context, accel, machine string, initrd *os.Fil
 		o.started(v.cmd.Process)
 	}
 	told, tell := io.Pipe()
-	g := &guest{vm: v, memory: o.Memory, boot: limit, quiet: o.Quiet, told: told, hello: make(chan struct{})}
+	g := &guest{vm: v, memory: o.Memory, boot: limit, quiet: o.Quiet, told: told, keep: keep, hello: make(chan struct{})}
 	g.watchdog = time.AfterFunc(limit, g.giveUp)
 	g.drained.Go(func() {
 		_, _ = io.Copy(io.MultiWriter(&g.console, keep), v.console)
