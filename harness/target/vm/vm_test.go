@@ -19,6 +19,7 @@ import (
 
 	. "github.com/ipcspec/ipcspec/harness"
 	"github.com/ipcspec/ipcspec/harness/actor"
+	"github.com/ipcspec/ipcspec/harness/mutate"
 	"github.com/ipcspec/ipcspec/harness/report"
 	"github.com/ipcspec/ipcspec/harness/run"
 	"github.com/ipcspec/ipcspec/harness/spec"
@@ -67,6 +68,9 @@ func TestMain(m *testing.M) {
 	}
 	if InWorker() {
 		os.Exit(RunWorker())
+	}
+	if mutate.InWorker() {
+		os.Exit(mutate.RunWorker())
 	}
 	os.Exit(m.Run())
 }
@@ -192,6 +196,57 @@ func TestAGuestMayRunOutOfMemory(t *testing.T) {
 	}
 	if len(found.Clauses) != 2 || found.Clauses[0].Verdict != report.Conforms || found.Clauses[1].Fault == "" {
 		t.Errorf("found: %+v", found.Clauses)
+	}
+}
+
+func TestLiesAreToldInAGuest(t *testing.T) {
+	o := options(t)
+	var all bytes.Buffer
+	found, err := Mutate(context.Background(), o, mutate.Options{Filter: spec.Filter{IDs: []string{"doomed.conforms"}}, Seed: 1, Results: &all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Suites) != 1 || found.Suites[0].LiedTo != 1 || found.Suites[0].Strong != 1 || found.Suites[0].Killed < 10 {
+		t.Errorf("%+v", found.Suites)
+	}
+	if found.Kernel.CPUs != 2 || found.Seconds == 0 || found.Seed != 1 {
+		t.Errorf("kernel: %+v, seed %d, %v s", found.Kernel, found.Seed, found.Seconds)
+	}
+	if n := strings.Count(all.String(), `"outcome":"killed"`); n != found.Suites[0].Killed {
+		t.Errorf("the results hold %d killed mutants, the report counts %d", n, found.Suites[0].Killed)
+	}
+}
+
+// first calls do once, when something is written.
+type first struct{ do func() }
+
+func (f *first) Write(text []byte) (int, error) {
+	f.do()
+	return len(text), nil
+}
+
+func TestLiesUpToTheEndOfAGuestAreKept(t *testing.T) {
+	o := options(t)
+	lies := mutate.Options{Filter: spec.Filter{IDs: []string{"doomed.conforms", "doomed.waits"}}, Seed: 1, Procs: 1}
+	for want, end := range map[string]func(*os.Process, context.CancelFunc){
+		"QEMU was killed": func(p *os.Process, _ context.CancelFunc) { _ = p.Kill() },
+		"interrupted":     func(_ *os.Process, cancel context.CancelFunc) { cancel() },
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		var process *os.Process
+		o.started = func(p *os.Process) { process = p }
+		lies.Results = &first{sync.OnceFunc(func() { end(process, cancel) })}
+		found, err := Mutate(ctx, o, lies)
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("the run said %v, expected one line with %q", err, want)
+		}
+		if len(found.Suites) != 1 || found.Suites[0].LiedTo != 1 || found.Suites[0].Killed < 10 {
+			t.Errorf("%s: %+v", want, found.Suites)
+		}
+		if err := syscall.Kill(process.Pid, 0); err != syscall.ESRCH {
+			t.Errorf("QEMU is still there: %v", err)
+		}
 	}
 }
 
