@@ -172,6 +172,24 @@ func TestPlanted(t *testing.T) {
 		{id: "one-byte-of-a-page", rule: "whole-pages"},
 		{id: "seeks", rule: "not-told"},
 		{id: "seeks-to-where-it-is", rule: "not-told"},
+		{id: "sigio-queued", rule: "told-again", explains: []string{"signal #1 of A (SIGRTMIN+8) was delivered twice"}},
+		{
+			id: "unordered", rule: "unordered", explains: []string{"signal #1 of A (SIGUSR1) came after the next one"},
+			left: []string{"signal #1 of A (SIGUSR1) had another si_code"},
+		},
+		{id: "ordered-by-a-call", rule: "unordered", left: []string{
+			"signal #1 of A (SIGUSR1) came after the next one", "signal #1 of A (SIGUSR1) had another si_code",
+		}},
+		{id: "ordered-by-a-look", rule: "unordered", left: []string{
+			"signal #1 of A (SIGUSR1) came after the next one", "signal #1 of A (SIGUSR1) had another si_code",
+		}},
+		{id: "asleep-to-the-end", rule: "asleep-to-the-end", explains: []string{"rt_sigtimedwait #1 was made without SIGUSR1 in the set"}},
+		{id: "asleep-and-woken", rule: "asleep-to-the-end"},
+		{id: "no-stack", rule: "no-stack", excluded: true},
+		{id: "advice", rule: "advice", excluded: true, left: []string{"madvise #1 was made with size 4095 instead of 4096"}},
+		{id: "same-size", rule: "not-told", left: []string{"ioctl #3 was not made, and 0 was told"}},
+		{id: "other-size", rule: "not-told", left: []string{"ioctl #3 was not made, and 0 was told", "ioctl #4 was not made, and 0 was told"}},
+		{id: "another-length", rule: "not-told"},
 		{id: "level-triggered", rule: "only-waits"},
 		{id: "edge-triggered", rule: "only-waits"},
 	} {

@@ -154,6 +154,7 @@ type recording struct {
 	byName map[string][]*call
 	events map[string][]actor.Event     // what it saw of each actor's, last
 	seenAt map[string][][]spec.Location // where it saw each of them first
+	seenBy map[string][]int             // how many calls it had made by then
 	looked map[string][]actor.Looks     // what it has read of each
 	left   int                          // bytes of memory that may still be kept
 	keep   func(name string) bool       // whether calls of that name will be lied about
@@ -165,7 +166,7 @@ const memoryKept = 64 << 20
 
 func newRecording(keep func(string) bool) *recording {
 	return &recording{
-		byName: map[string][]*call{}, events: map[string][]actor.Event{}, seenAt: map[string][][]spec.Location{}, looked: map[string][]actor.Looks{}, left: memoryKept,
+		byName: map[string][]*call{}, events: map[string][]actor.Event{}, seenAt: map[string][][]spec.Location{}, seenBy: map[string][]int{}, looked: map[string][]actor.Looks{}, left: memoryKept,
 		keep: keep, seen: map[*actor.Call]*call{},
 	}
 }
@@ -238,6 +239,7 @@ func (r *recording) Delivered(a *actor.Actor, events []actor.Event) []actor.Even
 	for len(r.seenAt[name]) < len(events) {
 		places, _ := harness.Script()
 		r.seenAt[name] = append(r.seenAt[name], places)
+		r.seenBy[name] = append(r.seenBy[name], len(r.calls))
 	}
 	return events
 }

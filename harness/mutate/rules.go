@@ -121,6 +121,10 @@ var rules = []Rule{
 		},
 	},
 	{
+		Name: "advice", Why: "the call gives advice about how memory will be used, which a kernel may leave alone",
+		kinds: []Kind{Omit, Twice}, applies: func(_ *recording, c *call) bool { return advises(c) },
+	},
+	{
 		Name: "untold-descriptor", Why: "the second call leaves a descriptor of which nobody was told",
 		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool { return makesDescriptor(c) },
 	},
@@ -226,7 +230,19 @@ var (
 		Name: "died-numbers", Why: "the call raises the signal that ends the actor (SIGPIPE, SIGXFSZ) before it takes any bytes, whatever their number",
 	}
 	ruleToldAgain = Rule{
-		Name: "told-again", Why: "the SIGIO that the kernel sends says that something can be done, and may be sent again while that is so",
+		Name: "told-again", Why: "the SIGIO, or the signal of F_SETSIG, that the kernel sends says that something can be done, and may be sent again while that is so",
+	}
+	ruleUnordered = Rule{
+		Name: "unordered", Why: "of several standard signals that may be pending together, the documentation leaves open which comes first",
+	}
+	ruleScope = Rule{
+		Name: "scope-of-descriptor", Why: "the flag asks for the scope that the descriptor of the process or thread has without it",
+	}
+	ruleNoStack = Rule{
+		Name: "no-stack", Why: "the flag is about an alternate stack, and the call takes that away",
+	}
+	ruleAsleep = Rule{
+		Name: "asleep-to-the-end", Why: "the call sleeps until its actor is killed: what it would have returned for, nobody learns",
 	}
 	ruleElsewhere = Rule{
 		Name: "elsewhere", Why: "the lie is about what the call does, and not about what it tells, which the spec does judge, or takes for granted as a step of its set-up: another clause about the same call is about that and notices this very lie; not so for a flag that the clause names",
@@ -241,7 +257,7 @@ var (
 
 // Rules returns all rules with their reasons.
 func Rules() []Rule {
-	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleAtLeastOne, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleWholePages, ruleUncounted, ruleSame, ruleEither, ruleOpen, ruleDied, ruleToldAgain, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
+	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleAtLeastOne, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleWholePages, ruleUncounted, ruleSame, ruleEither, ruleOpen, ruleDied, ruleToldAgain, ruleUnordered, ruleScope, ruleNoStack, ruleAsleep, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
 }
 
 var isolates = set("unshare", "setns", "mount", "umount2", "chroot", "pivot_root", "chdir", "fchdir", "capset", "setgroups",
@@ -368,7 +384,20 @@ func idempotent(c *call) bool {
 		return false
 	case "dup2", "dup3", "close", "umask", "chdir", "fchdir", "unlink", "unlinkat", "mknod", "mknodat", "mkdirat", "epoll_ctl",
 		"ftruncate", "truncate", "rt_sigaction", "rt_sigprocmask", "ptrace", "mq_notify", "setsid", "fsync", "fchmodat", "fchownat", "prlimit64", "munmap",
-		"linkat", "symlinkat", "renameat2", "flock", "sigaltstack", "timerfd_settime", "clock_settime":
+		"linkat", "symlinkat", "renameat2", "flock", "sigaltstack", "timerfd_settime", "clock_settime", "setns":
+		return true
+	}
+	return false
+}
+
+// advises says that a call gives nothing but advice.
+func advises(c *call) bool {
+	advice, ok := map[string]int{"madvise": 2, "process_madvise": 3}[c.name]
+	if !ok || c.failed() {
+		return false
+	}
+	switch c.args[advice] {
+	case unix.MADV_NORMAL, unix.MADV_RANDOM, unix.MADV_SEQUENTIAL, unix.MADV_WILLNEED, unix.MADV_COLD, unix.MADV_PAGEOUT:
 		return true
 	}
 	return false

@@ -70,12 +70,66 @@ func (b *builder) signalArguments(c *call) {
 	case "signalfd4":
 		b.mask(c, 1, 0)
 	case "sigaltstack":
-		b.inMemory(c, 0, 8, 4, []flag{{ssAutodisarm, "SS_AUTODISARM"}, {ssDisable, "SS_DISABLE"}})
+		flags := []flag{{ssDisable, "SS_DISABLE"}, {ssAutodisarm, "SS_AUTODISARM"}}
+		if disablesStack(c) {
+			b.plan.exclude(ruleNoStack, 1)
+			flags = flags[:1]
+		}
+		b.inMemory(c, 0, 8, 4, flags)
 	case "setitimer":
 		b.times(c, 1, 1e6)
 	case "timer_settime", "timerfd_settime":
 		b.times(c, 2, 1e9)
 	}
+}
+
+// disablesStack says that a sigaltstack takes the stack away, with a flag of stacks.
+func disablesStack(c *call) bool {
+	const setting, flags = 0, 8
+	region := slices.Index(c.regions, setting)
+	if c.in == nil || region < 0 || len(c.in.Memory[region]) < flags+4 {
+		return false
+	}
+	held := binary.NativeEndian.Uint32(c.in.Memory[region][flags:])
+	return held&ssDisable != 0 && held&ssAutodisarm != 0
+}
+
+// scope is the flag that asks a pidfd_send_signal for the scope which its descriptor has by itself, 0 where
+// that is not known.
+func (r *recording) scope(c *call) uint64 {
+	for i := c.index - 1; i >= 0; i-- {
+		o := r.calls[i]
+		if o.name != "pidfd_open" || o.actor != c.actor || o.out == nil || o.failed() || o.out.Result != int64(int32(c.args[0])) {
+			continue
+		}
+		if o.args[1]&unix.PIDFD_THREAD != 0 {
+			return unix.PIDFD_SIGNAL_THREAD
+		}
+		return unix.PIDFD_SIGNAL_THREAD_GROUP
+	}
+	return 0
+}
+
+const firstRealTime = 32
+
+// unordered says that two signals which an actor has caught one after the other may come in either order:
+// standard signals that were sent with nothing in between by which the spec could know that it had
+// the first one.
+func (r *recording) unordered(name string, i int) bool {
+	one, next := r.events[name][i].Signal, r.events[name][i+1].Signal
+	if one >= firstRealTime || next >= firstRealTime || r.seenBy[name][i] != r.seenBy[name][i+1] {
+		return false
+	}
+	first, last := -1, -1 // calls that send one of them
+	for _, c := range r.calls {
+		if at, ok := sends[c.name]; ok && !c.failed() && (unix.Signal(c.args[at.sig]) == one || unix.Signal(c.args[at.sig]) == next) {
+			if first < 0 {
+				first = c.index
+			}
+			last = c.index
+		}
+	}
+	return !slices.ContainsFunc(r.calls[first+1:last+1], func(c *call) bool { return c.actor == name })
 }
 
 // unlessUnmoved takes it for no lie that a signal was not sent, or another one, where neither does

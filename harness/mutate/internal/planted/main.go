@@ -264,6 +264,96 @@ var _ = Describe("A check", func() {
 		Expect(a.NextEvent().Signal).To(Equal(unix.SIGIO))
 	})
 
+	Clause("planted.sigio-queued", func() {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		a.Handle(40, 0)
+		Must(a.Fcntl(r, unix.F_SETSIG, 40))
+		Must(a.Fcntl(r, unix.F_SETOWN, a.PID()))
+		Must(a.Fcntl(r, unix.F_SETFL, unix.O_ASYNC))
+		Expect(a.Write(w, []byte("x"))).To(Return(1))
+		Expect(a.NextEvent().Signal).To(Equal(unix.Signal(40)))
+	})
+
+	// catchesTwo sends two signals, and does not look at their order.
+	catchesTwo := func(first, second unix.Signal, between func(a *actor.Actor)) {
+		a := actor.New()
+		a.Handle(first, 0)
+		a.Handle(second, 0)
+		sender := a.Fork()
+		Expect(sender.Kill(a.PID(), first)).To(Return(0))
+		between(a)
+		Expect(sender.Kill(a.PID(), second)).To(Return(0))
+		var caught []unix.Signal
+		for _, e := range a.AwaitEvents(2) {
+			caught = append(caught, e.Signal)
+		}
+		Expect(caught).To(ConsistOf(first, second))
+	}
+	Clause("planted.unordered", func() { catchesTwo(unix.SIGUSR1, unix.SIGUSR2, func(*actor.Actor) {}) })
+	Clause("planted.ordered-by-a-call", func() {
+		catchesTwo(unix.SIGUSR1, unix.SIGUSR2, func(a *actor.Actor) { Must(a.Getpid()) })
+	})
+	Clause("planted.ordered-by-a-look", func() {
+		catchesTwo(unix.SIGUSR1, unix.SIGUSR2, func(a *actor.Actor) { a.AwaitEvents(1) })
+	})
+
+	Clause("planted.asleep-to-the-end", func() {
+		a, sender := actor.New(), actor.New()
+		wait := a.Begin().Sigtimedwait(actor.Mask(unix.SIGUSR1), -1)
+		Expect(wait).To(Block())
+		Must(sender.Kill(a.PID(), unix.SIGKILL))
+		Expect(wait).To(BeKilledBy(unix.SIGKILL))
+	})
+
+	Clause("planted.asleep-and-woken", func() {
+		a, sender := actor.New(), actor.New()
+		a.SetMask(unix.SIGUSR1, unix.SIGUSR2)
+		wait := a.Begin().Sigtimedwait(actor.Mask(unix.SIGUSR1, unix.SIGUSR2), -1)
+		Expect(wait).To(Block())
+		Must(sender.Kill(a.PID(), unix.SIGUSR1))
+		Expect(wait).To(Return(int(unix.SIGUSR1)))
+	})
+
+	Clause("planted.no-stack", func() {
+		a := actor.New()
+		Must(a.Sigaltstack(&actor.AltStack{SP: a.Alloc(1 << 16).Addr, Size: 1 << 16}))
+		disable := a.Sigaltstack(&actor.AltStack{Flags: actor.SS_DISABLE | actor.SS_AUTODISARM})
+		Expect(disable).To(Return(0))
+		Expect(disable.AltStack().Size).To(BeEquivalentTo(1 << 16))
+		query := a.Sigaltstack(nil)
+		Expect(query).To(Return(0))
+		Expect(query.AltStack().Flags & actor.SS_DISABLE).NotTo(BeZero())
+	})
+
+	Clause("planted.advice", func() {
+		a := actor.New()
+		Expect(a.Raw(unix.SYS_MADVISE, a.AllocAligned(4096, 4096), 4096, unix.MADV_COLD)).To(Return(0))
+		Must(a.Getpid())
+	})
+
+	// sizes sets the size of a terminal twice.
+	sizes := func(first, second byte) {
+		a := actor.New()
+		_, tty := a.Terminal(0)
+		for _, rows := range []byte{first, second} {
+			Expect(a.Ioctl(tty, unix.TIOCSWINSZ, []byte{rows, 0, 80, 0, 0, 0, 0, 0})).To(Return(0))
+		}
+		Must(a.Getpid())
+	}
+	Clause("planted.same-size", func() { sizes(25, 25) })
+	Clause("planted.other-size", func() { sizes(25, 50) })
+
+	runs := 0
+	Clause("planted.another-length", func() {
+		a := actor.New()
+		r, w := a.Pipe(0)
+		runs++
+		data := make([]byte, 5+runs%2)
+		Must(a.Write(w, data))
+		Expect(a.Read(r, 9)).To(ReturnData(data))
+	})
+
 	waits := func(events uint32) {
 		a := actor.New()
 		r, w := a.Pipe(0)
