@@ -551,6 +551,7 @@ var _ = Describe("The flags of an action", func() {
 		Must(sender.Kill(a.PID(), usr1))
 		a.AwaitPark(1)
 		Expect(maskOf(a)).To(Equal(actor.Mask(usr1)))
+		Expect(actionOf(a, usr1)).To(Equal(recordingSiginfo(actor.SA_NODEFER, usr1)))
 		a.ReturnFromHandler()
 		expectSent(a, sender, usr1)
 	})
@@ -746,8 +747,9 @@ var _ = Describe("The flags of an action", func() {
 		a := actor.New()
 		action := recordingSiginfo(0)
 		setAction(a, usr1, action, noAction)
+		Expect(action.Flags & actor.SA_RESTORER).To(BeEquivalentTo(actor.SA_RESTORER))
+		Expect(actionOf(a, usr1)).To(Equal(action))
 		action.Restorer = 0x123450
-		Expect(actionOf(a, usr1).Flags & actor.SA_RESTORER).To(BeEquivalentTo(actor.SA_RESTORER))
 		Expect(a.RtSigaction(usr1, action)).To(Return(0))
 		Expect(actionOf(a, usr1)).To(Equal(action))
 	})

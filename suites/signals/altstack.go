@@ -48,12 +48,19 @@ func onStack(e actor.Event, stack actor.AltStack) bool {
 	return e.SP > stack.SP && e.SP < stack.SP+stack.Size
 }
 
+// handleWith sets a handler with SA_SIGINFO and other flags, and looks that it has just these.
+func handleWith(a *actor.Actor, sig unix.Signal, flags uint64) {
+	GinkgoHelper()
+	Expect(a.Sigaction(sig, flags|actor.SA_SIGINFO, 0)).To(Return(0))
+	Expect(actionOf(a, sig)).To(Equal(recordingSiginfo(flags)))
+}
+
 // catchOn has a handler with the flags catch a signal that the actor sends itself, and returns what it
 // recorded.
 func catchOn(a *actor.Actor, sig unix.Signal, flags uint64) actor.Event {
 	GinkgoHelper()
 	before := len(a.Events())
-	Expect(a.Sigaction(sig, flags|actor.SA_SIGINFO, 0)).To(Return(0))
+	handleWith(a, sig, flags)
 	Must(a.Kill(a.PID(), sig))
 	events := a.AwaitEvents(before + 1)
 	Expect(events).To(HaveLen(before + 1))
@@ -69,7 +76,7 @@ func parkIn(a, sender *actor.Actor, depth int, sig unix.Signal, flags uint64) ac
 	GinkgoHelper()
 	Must(a.Getpid()) // it has come back from the handler before, if there was one
 	a.Park(sig, true)
-	Expect(a.Sigaction(sig, flags|actor.SA_SIGINFO, 0)).To(Return(0))
+	handleWith(a, sig, flags)
 	Must(sender.Kill(a.PID(), sig))
 	e := a.AwaitPark(depth)
 	Expect(e.Signal).To(Equal(sig))
@@ -261,7 +268,9 @@ var _ = Describe("sigaltstack", func() {
 			expectAltStack(a, stack)
 		}
 		Expect(a.Sigaltstack(&actor.AltStack{Flags: actor.SS_DISABLE | actor.SS_AUTODISARM})).To(Return(0))
-		Expect(a.Sigaltstack(nil).AltStack().Flags & actor.SS_DISABLE).To(BeEquivalentTo(actor.SS_DISABLE))
+		query := a.Sigaltstack(nil)
+		Expect(query).To(Return(0))
+		Expect(query.AltStack().Flags & actor.SS_DISABLE).To(BeEquivalentTo(actor.SS_DISABLE))
 		Expect(onStack(catchOn(a, usr1, actor.SA_ONSTACK), stack)).To(BeFalse())
 	})
 
@@ -425,7 +434,9 @@ var _ = Describe("sigaltstack", func() {
 
 		stack := setAltStack(a, actor.SS_AUTODISARM)
 		expectAltStack(a, stack)
-		Expect(a.Sigaltstack(&actor.AltStack{Flags: actor.SS_DISABLE}).AltStack()).To(Equal(stack))
+		disable := a.Sigaltstack(&actor.AltStack{Flags: actor.SS_DISABLE})
+		Expect(disable).To(Return(0))
+		Expect(disable.AltStack()).To(Equal(stack))
 		expectAltStack(a, noAltStack)
 	})
 
@@ -517,6 +528,7 @@ var _ = Describe("sigaltstack", func() {
 		Expect(onStack(e, stack)).To(BeTrue())
 		Expect(e.Info.Code()).To(Equal(segvMapErr))
 		Expect(e.Info.Addr()).To(BeNumerically("~", e.OldSP, 16))
+		Expect(e.Info.Addr()%8).To(BeZero(), "an address to which a word is pushed")
 		expectAltStack(a, stack)
 	})
 
@@ -560,13 +572,15 @@ var _ = Describe("sigaltstack", func() {
 		Expect(a.Sigaltstack(&stack)).To(Return(0))
 
 		parkIn(a, sender, 1, usr1, actor.SA_ONSTACK)
-		for _, below := range []int{8, page, altStackSize} {
+		distances := []int{8, page, altStackSize}
+		for _, below := range distances {
 			Expect(a.Store(m.At(altStackSize-below), make([]byte, 8))).To(FailWith(unix.EFAULT))
 		}
 		a.ReturnFromHandler()
 		Expect(a).To(Catch(usr1, unix.SIGSEGV, unix.SIGSEGV, unix.SIGSEGV))
-		for _, e := range a.Events()[1:] {
+		for i, e := range a.Events()[1:] {
 			Expect(e.Info.Code()).To(Equal(segvMapErr))
+			Expect(e.Info.Addr()).To(Equal(stack.SP - uint64(distances[i])))
 		}
 	})
 

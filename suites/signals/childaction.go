@@ -85,6 +85,7 @@ var _ = Describe("The action of SIGCHLD", func() {
 		Must(parent.Kill(child.PID(), unix.SIGCONT))
 		child.Exit(3)
 		expectSIGCHLD(parent, child, cldExited, 3)
+		Expect(parent).To(Catch(unix.SIGCHLD))
 	})
 
 	Clause("sigaction.nocldstop-other-signal", func() {
@@ -96,37 +97,42 @@ var _ = Describe("The action of SIGCHLD", func() {
 		Must(parent.Kill(child.PID(), unix.SIGSTOP))
 		expectSIGCHLD(parent, child, cldStopped, int(unix.SIGSTOP))
 		Expect(actionOf(parent, usr1)).To(Equal(recordingSiginfo(actor.SA_NOCLDSTOP)))
+		Expect(parent).To(Catch(unix.SIGCHLD))
 	})
 
 	// endsUnseen checks that nothing is left of a child that ends.
-	endsUnseen := func(parent *actor.Actor) {
+	endsUnseen := func(parent *actor.Actor) (pid int) {
 		GinkgoHelper()
 		child := parent.Fork()
 		child.Exit(3)
 		Expect(parent.Wait4(child.PID(), 0)).To(FailWith(unix.ECHILD))
 		Expect(parent.Wait4(-1, unix.WNOHANG)).To(FailWith(unix.ECHILD))
+		return child.PID()
 	}
 
 	// endsAsZombie checks that a child that ends can be waited for.
-	endsAsZombie := func(parent *actor.Actor) {
+	endsAsZombie := func(parent *actor.Actor) (pid int) {
 		GinkgoHelper()
 		child := parent.Fork()
 		child.Exit(3)
 		wait := parent.Wait4(child.PID(), 0)
 		Expect(wait).To(Return(child.PID()))
 		Expect(wait.Int()).To(Equal(3 << 8))
+		return child.PID()
 	}
 
 	Clause("sigaction.nocldwait", func() {
 		parent := actor.New()
 		setAction(parent, unix.SIGCHLD, recordingSiginfo(actor.SA_NOCLDWAIT), noAction)
 
-		endsUnseen(parent)
+		unseen := endsUnseen(parent)
 		setAction(parent, unix.SIGCHLD, recordingSiginfo(0), recordingSiginfo(actor.SA_NOCLDWAIT))
-		endsAsZombie(parent)
+		zombie := endsAsZombie(parent)
 		Expect(parent).To(Catch(unix.SIGCHLD, unix.SIGCHLD))
-		Expect(parent.Events()[0].Info.Code()).To(Equal(cldExited))
-		Expect(parent.Events()[1].Info.Code()).To(Equal(cldExited))
+		for i, pid := range []int{unseen, zombie} {
+			Expect(parent.Events()[i].Info.Code()).To(Equal(cldExited))
+			Expect(parent.Events()[i].Info.PID()).To(Equal(pid))
+		}
 	})
 
 	Clause("sigaction.nocldwait-signal", func() {
@@ -136,6 +142,7 @@ var _ = Describe("The action of SIGCHLD", func() {
 		child := parent.Fork()
 		child.Exit(3)
 		expectSIGCHLD(parent, child, cldExited, 3)
+		Expect(parent.Wait4(child.PID(), 0)).To(FailWith(unix.ECHILD))
 		Expect(parent.Events()).To(HaveLen(1))
 	})
 

@@ -1,7 +1,7 @@
 package signals
 
 import (
-	"encoding/binary"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -32,19 +32,24 @@ func maskNow(a *actor.Actor) uint64 {
 	return mask.Word()
 }
 
-// blockSignals and unblockSignals change a thread's mask, and look that it is so.
+// blockSignals and unblockSignals change a thread's mask, and look that it is so and that nothing else
+// has changed.
 func blockSignals(a *actor.Actor, sigs ...unix.Signal) {
 	GinkgoHelper()
 	set := actor.Mask(sigs...)
-	Expect(a.Sigprocmask(unix.SIG_BLOCK, set)).To(Return(0))
-	Expect(maskNow(a) & set).To(Equal(set &^ unblockableSignals))
+	block := a.Sigprocmask(unix.SIG_BLOCK, set)
+	Expect(block).To(Return(0))
+	Expect(block.Word() & set).To(BeZero())
+	Expect(maskNow(a)).To(Equal(block.Word() | set&^unblockableSignals))
 }
 
 func unblockSignals(a *actor.Actor, sigs ...unix.Signal) {
 	GinkgoHelper()
 	set := actor.Mask(sigs...)
-	Expect(a.Sigprocmask(unix.SIG_UNBLOCK, set)).To(Return(0))
-	Expect(maskNow(a) & set).To(BeZero())
+	unblock := a.Sigprocmask(unix.SIG_UNBLOCK, set)
+	Expect(unblock).To(Return(0))
+	Expect(unblock.Word() & set).To(Equal(set &^ unblockableSignals))
+	Expect(maskNow(a)).To(Equal(unblock.Word() &^ set))
 }
 
 var unblockableSignals = actor.Mask(unix.SIGKILL, unix.SIGSTOP)
@@ -193,10 +198,12 @@ var _ = Describe("A process-directed signal", func() {
 			for n, taker := range []*actor.Actor{first, a, second} {
 				for _, other := range []*actor.Actor{a, first, second} {
 					if other != taker {
-						blockSignals(other, unix.SIGUSR1)
+						other.SetMask(unix.SIGUSR1)
+						expectMaskIs(other, unix.SIGUSR1)
 					}
 				}
-				unblockSignals(taker, unix.SIGUSR1)
+				taker.SetMask()
+				expectMaskIs(taker)
 				sleeping := beginPause(taker)
 				Expect(way.send(sender, a.PID())).To(Return(0))
 				Expect(sleeping).To(FailWith(unix.EINTR))
@@ -223,10 +230,13 @@ var _ = Describe("A process-directed signal", func() {
 		var values []uint64
 		for _, thread := range threads {
 			Must(thread.Getpid())
+			var its []uint64
 			for _, e := range thread.Events() {
 				Expect(e.Signal).To(Equal(unix.Signal(40)))
-				values = append(values, e.Info.Value())
+				its = append(its, e.Info.Value())
 			}
+			Expect(slices.IsSorted(its)).To(BeTrue(), "%v: what a thread takes comes in the order in which it was sent", its)
+			values = append(values, its...)
 		}
 		var all []any
 		for n := range times {
@@ -463,18 +473,14 @@ var _ = Describe("Accepting a signal", func() {
 		fd := a.Signalfd4(-1, actor.Mask(unix.SIGUSR1, 40), 0)
 		Expect(fd).To(ReturnFD())
 
-		read := a.Begin().Read(fd.Value(), signalfdInfo)
-		Expect(read).To(Block())
+		read := beginReadSignals(a, fd.Value(), 1)
 		Must(sender.Kill(a.PID(), unix.SIGUSR2)) // which is not in the set
 		Expect(read).To(Block())
 		Must(sender.Sigqueue(a.PID(), 40, 4711))
-		Expect(read).To(Return(signalfdInfo))
-		info := read.Data()
-		word := func(off int) uint32 { return binary.NativeEndian.Uint32(info[off:]) }
-		Expect(word(0)).To(Equal(uint32(40)))                 // ssi_signo
-		Expect(int(int32(word(8)))).To(Equal(actor.SI_QUEUE)) // ssi_code
-		Expect(word(12)).To(Equal(uint32(sender.PID())))      // ssi_pid
-		Expect(word(44)).To(Equal(uint32(4711)))              // ssi_int
+		info := toldSignal(read, 40)
+		Expect(info.Code()).To(Equal(actor.SI_QUEUE))
+		Expect(info.PID()).To(Equal(sender.PID()))
+		Expect(info.Int()).To(Equal(4711))
 		expectPendingSet(a, unix.SIGUSR2)
 	})
 

@@ -151,6 +151,7 @@ var _ = Describe("Calling a handler", func() {
 		repeated := a.Repeat(1).Kill(a.PID(), unix.SIGUSR1) // from another place in the program
 		Expect(repeated).To(Return(0))
 		Expect(a.AwaitEvents(3)[2].PC).NotTo(Equal(events[0].PC))
+		Expect(a).To(Catch(unix.SIGUSR1, unix.SIGUSR1, unix.SIGUSR1))
 	})
 
 	Clause("signal.handler-returns-to-trampoline", func() {
@@ -378,6 +379,7 @@ var _ = Describe("Inside a handler", func() {
 		expectMaskIs(a, unix.SIGUSR1)
 		a.ReturnFromHandler()
 		expectMaskIs(a)
+		expectCaughtFrom(a, sender, unix.SIGUSR1, unix.SIGUSR2)
 	})
 
 	Clause("signal.handler-before-kill-returns", func() {

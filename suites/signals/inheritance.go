@@ -27,6 +27,7 @@ func dispositionOf(a *actor.Actor, sig unix.Signal) int {
 func executeProgram(a *actor.Actor) {
 	GinkgoHelper()
 	Must(a.Sigaction(unix.SIGWINCH, actor.SA_SIGINFO, 0))
+	Expect(dispositionOf(a, unix.SIGWINCH)).To(BeNumerically(">", isIgnored))
 	a.Exec()
 	Expect(dispositionOf(a, unix.SIGWINCH)).To(Equal(isDefault))
 }

@@ -68,16 +68,15 @@ var _ = Describe("signal", func() {
 		sender := a.Fork()
 		a.Park(unix.SIGUSR1, true)
 		Expect(a.Sigaction(unix.SIGUSR1, bsdSignal|actor.SA_SIGINFO, 0)).To(Return(0))
-		handler := dispositionOf(a, unix.SIGUSR1)
 
 		inHandler(a, sender, 1)
-		Expect(dispositionOf(a, unix.SIGUSR1)).To(Equal(handler))
+		Expect(actionOf(a, unix.SIGUSR1)).To(Equal(recordingSiginfo(bsdSignal)))
 		Expect(sender.Kill(a.PID(), unix.SIGUSR1)).To(Return(0))
 		expectPendingSet(a, unix.SIGUSR1)
 		a.Park(unix.SIGUSR1, false)
 		a.ReturnFromHandler()
 		expectCaughtFrom(a, sender, unix.SIGUSR1, unix.SIGUSR1)
-		Expect(dispositionOf(a, unix.SIGUSR1)).To(Equal(handler))
+		Expect(actionOf(a, unix.SIGUSR1)).To(Equal(recordingSiginfo(bsdSignal)))
 	})
 
 	Clause("signal2.system-v-resets", func() {
@@ -106,6 +105,7 @@ var _ = Describe("signal", func() {
 			Expect(dispositionOf(a, unix.SIGUSR1)).To(Equal(isDefault))
 			expectMaskIs(a)
 			Expect(a.Sigaction(unix.SIGUSR1, systemVSignal|actor.SA_SIGINFO, 0)).To(Return(0))
+			Expect(actionOf(a, unix.SIGUSR1)).To(Equal(recordingSiginfo(systemVSignal)))
 		}
 		for range 3 {
 			a.ReturnFromHandler()
@@ -137,7 +137,9 @@ func setRestart(a *actor.Actor, sig unix.Signal, on bool) {
 	const flags = 8 // sa_flags
 	action := a.Alloc(32)
 	Expect(a.Raw(unix.SYS_RT_SIGACTION, sig, nil, action, 8)).To(Return(0))
-	v := action.Uint64(flags) &^ actor.SA_RESTART
+	was := action.Uint64(flags)
+	Expect(was&actor.SA_RESTART != 0).To(Equal(!on), "SA_RESTART before")
+	v := was &^ actor.SA_RESTART
 	if on {
 		v |= actor.SA_RESTART
 	}

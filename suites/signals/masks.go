@@ -249,10 +249,12 @@ var _ = Describe("sigprocmask", func() {
 			a, sender := actor.New(), actor.New()
 			Expect(a.Sigprocmask(unix.SIG_BLOCK, usr1|usr2)).To(Return(0))
 			Must(sender.Kill(a.PID(), unix.SIGUSR1))
+			Must(sender.Kill(a.PID(), unix.SIGUSR2))
 			Expect(a.Getpid()).To(Return(a.PID()))
 
-			set := map[int]uint64{unix.SIG_UNBLOCK: usr1, unix.SIG_SETMASK: usr2}[how.how]
-			Expect(a.Sigprocmask(how.how, set)).To(BeKilledBy(unix.SIGUSR1))
+			// The other one, with the lower number, stays blocked.
+			set := map[int]uint64{unix.SIG_UNBLOCK: usr2, unix.SIG_SETMASK: usr1}[how.how]
+			Expect(a.Sigprocmask(how.how, set)).To(BeKilledBy(unix.SIGUSR2))
 		})
 	}
 

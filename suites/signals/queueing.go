@@ -1,6 +1,7 @@
 package signals
 
 import (
+	"encoding/binary"
 	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -405,6 +406,9 @@ var _ = Describe("RLIMIT_SIGPENDING", func() {
 		expectPendingSet(a, unix.SIGUSR1, 40, 41)
 		unblockAll(a)
 		Expect(settledSignals(a)).To(Equal([]unix.Signal{unix.SIGUSR1, 40, 40, 40, 40, 40, 41}))
+		for i, e := range a.Events()[1:6] {
+			Expect(e.Info.Value()).To(BeEquivalentTo(i + 1))
+		}
 	})
 
 	Clause("signal.queue-limit-per-user", func() {
@@ -462,20 +466,22 @@ var _ = Describe("RLIMIT_SIGPENDING", func() {
 		a := actor.New()
 		sender := a.Fork()
 		blockSignals(a, 40)
-		_, hard := a.Rlimit(unix.RLIMIT_SIGPENDING)
-		a.SetRlimit(unix.RLIMIT_SIGPENDING, 1)
-		queue(sender, a, 40, 1)
-		Expect(sender.Sigqueue(a.PID(), 40, 2)).To(FailWith(unix.EAGAIN))
-
-		Expect(a.Prlimit(unix.RLIMIT_SIGPENDING, 2, hard)).To(Return(0))
-		queue(sender, a, 40, 3)
-		Expect(sender.Sigqueue(a.PID(), 40, 4)).To(FailWith(unix.EAGAIN))
+		soft, hard := a.Rlimit(unix.RLIMIT_SIGPENDING)
+		for i, limit := range []uint64{1, 2} {
+			was := binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, soft), hard)
+			set := a.Prlimit(unix.RLIMIT_SIGPENDING, limit, hard)
+			Expect(set).To(Return(0))
+			Expect(set.Data()).To(Equal(was), "the old limits")
+			soft = limit
+			queue(sender, a, 40, uint64(2*i+1))
+			Expect(sender.Sigqueue(a.PID(), 40, uint64(2*i+2))).To(FailWith(unix.EAGAIN))
+		}
 	})
 
 	for _, file := range []string{"rtsig-max", "rtsig-nr"} {
 		Clause("signal.rtsig-sysctls-gone", file, func() {
 			a := actor.New()
-			Must(a.Open("/proc/sys/kernel", unix.O_PATH|unix.O_DIRECTORY, 0))
+			Must(a.Stat("/proc/sys/kernel"))
 
 			Expect(a.Open("/proc/sys/kernel/"+file, unix.O_RDONLY, 0)).To(FailWith(unix.ENOENT))
 		})

@@ -383,9 +383,9 @@ var _ = Describe("sigwaitinfo", func() {
 	})
 
 	Clause("sigwaitinfo.kill-kills", func() {
-		a, sender := waiterFor(unix.SIGUSR1), actor.New()
+		a, sender := actor.New(), actor.New()
 
-		wait := beginWait(a, unix.SIGKILL, unix.SIGUSR1)
+		wait := beginWait(a, unix.SIGKILL)
 		Must(sender.Kill(a.PID(), unix.SIGKILL))
 		Expect(wait).To(BeKilledBy(unix.SIGKILL))
 	})
@@ -490,12 +490,15 @@ var _ = Describe("sigwaitinfo", func() {
 			if blocked {
 				a.SetMask(unix.SIGSEGV)
 				Expect(a.Load(a.Unmapped(), 1)).To(BeKilledBy(unix.SIGSEGV))
+				Expect(wait).To(BeKilledBy(unix.SIGSEGV))
 				return
 			}
 			Expect(a.Load(a.Unmapped(), 1)).To(FailWith(unix.EFAULT))
 			Expect(a).To(Catch(unix.SIGSEGV))
 			Expect(a.Events()[0].Info.Addr()).To(Equal(a.Unmapped().Addr))
 			Expect(wait).To(Block())
+			Must(a.Tgkill(a.PID(), waiter.TID(), unix.SIGSEGV))
+			Expect(wait).To(Accept(unix.SIGSEGV)) // which is what it waits for
 			Expect(waiter).To(Catch())
 		})
 	}

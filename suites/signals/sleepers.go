@@ -1,6 +1,7 @@
 package signals
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -70,6 +71,10 @@ func writesPipe(write func(by actor.Caller, fd int) *actor.Call) func(a *actor.A
 			begin: func() *actor.Call { return write(a.Begin(), w) },
 			wake:  func() { Must(other.Read(r, 65536)) },
 			want:  Return(1),
+			after: func(*actor.Call) {
+				GinkgoHelper()
+				Expect(other.Read(r, 10)).To(ReturnData(aMoment)) // and no more
+			},
 		}
 	}
 }
@@ -407,18 +412,15 @@ func readsInotify(a *actor.Actor) sleep {
 	file := Must(a.Open(path, unix.O_RDWR|unix.O_CREAT, 0o600))
 	watch := Must(a.Raw(unix.SYS_INOTIFY_INIT1, 0))
 	descriptor := Must(a.Raw(unix.SYS_INOTIFY_ADD_WATCH, watch, path, unix.IN_MODIFY))
+	event := binary.NativeEndian.AppendUint32(nil, uint32(descriptor))
+	event = binary.NativeEndian.AppendUint32(event, unix.IN_MODIFY)
+	event = append(event, make([]byte, 8)...) // no cookie and no name
 	other := a.Fork()
 	return sleep{
 		other: other,
 		begin: func() *actor.Call { return a.Begin().Read(watch, 4096) },
 		wake:  func() { Must(other.Write(file, aMoment)) },
-		want:  Return(unix.SizeofInotifyEvent),
-		after: func(call *actor.Call) {
-			GinkgoHelper()
-			event := binary.NativeEndian.AppendUint32(nil, uint32(descriptor))
-			event = binary.NativeEndian.AppendUint32(event, unix.IN_MODIFY)
-			Expect(call.Data()[:8]).To(Equal(event))
-		},
+		want:  ReturnData(event),
 	}
 }
 
@@ -456,20 +458,27 @@ func awaitsSignal(timeout int64) func(a *actor.Actor) sleep {
 }
 
 // multiplexes has a call wait until a pipe becomes readable.
-func multiplexes(wait func(a *actor.Actor, r int) func() *actor.Call) func(a *actor.Actor) sleep {
+func multiplexes(wait func(a *actor.Actor, r int, set *actor.FDSet) func() *actor.Call) func(a *actor.Actor) sleep {
 	return func(a *actor.Actor) sleep {
 		r, w := a.Pipe(0)
 		other := a.Fork()
+		var set actor.FDSet // of select
+		begin := wait(a, r, &set)
 		return sleep{
 			other: other,
-			begin: wait(a, r),
-			wake:  func() { Must(other.Write(w, aMoment)) },
-			want:  Return(1),
+			begin: func() *actor.Call {
+				set = *actor.NewFDSet(r)
+				return begin()
+			},
+			wake: func() { Must(other.Write(w, aMoment)) },
+			want: Return(1),
 			after: func(call *actor.Call) {
 				GinkgoHelper()
 				switch call.Number() {
 				case unix.SYS_POLL, unix.SYS_PPOLL:
 					Expect(call.Revents()).To(Equal([]int16{unix.POLLIN}))
+				case unix.SYS_SELECT, unix.SYS_PSELECT6:
+					Expect(set).To(Equal(*actor.NewFDSet(r)))
 				case unix.SYS_EPOLL_WAIT, unix.SYS_EPOLL_PWAIT:
 					Expect(call.EpollEvents()).To(Equal([]actor.EpollEvent{{Events: unix.EPOLLIN, Data: epollToken}}))
 				}
@@ -481,8 +490,8 @@ func multiplexes(wait func(a *actor.Actor, r int) func() *actor.Call) func(a *ac
 // epollToken is what an interest says of its descriptor.
 const epollToken = 42
 
-func epolls(wait func(by actor.Caller, epfd int) *actor.Call) func(a *actor.Actor, r int) func() *actor.Call {
-	return func(a *actor.Actor, r int) func() *actor.Call {
+func epolls(wait func(by actor.Caller, epfd int) *actor.Call) func(a *actor.Actor, r int, _ *actor.FDSet) func() *actor.Call {
+	return func(a *actor.Actor, r int, _ *actor.FDSet) func() *actor.Call {
 		epfd := Must(a.EpollCreate1(0))
 		Must(a.EpollCtl(epfd, unix.EPOLL_CTL_ADD, r, unix.EPOLLIN, epollToken))
 		return func() *actor.Call { return wait(a.Begin(), epfd) }
@@ -491,36 +500,44 @@ func epolls(wait func(by actor.Caller, epfd int) *actor.Call) func(a *actor.Acto
 
 func receivesSysV(a *actor.Actor) sleep {
 	queue := Must(a.Raw(unix.SYS_MSGGET, unix.IPC_PRIVATE, 0o600))
+	got := a.Alloc(16)
 	other := a.Fork()
 	return sleep{
 		other: other,
-		begin: func() *actor.Call { return a.Begin().Raw(unix.SYS_MSGRCV, queue, a.Alloc(16), 1, 0, 0) },
-		wake:  func() { Must(other.Raw(unix.SYS_MSGSND, queue, sysVMessage(1), 1, 0)) },
+		begin: func() *actor.Call { return a.Begin().Raw(unix.SYS_MSGRCV, queue, got, 1, 0, 0) },
+		wake:  func() { Must(other.Raw(unix.SYS_MSGSND, queue, sysVMessage(7, 1), 1, 0)) },
 		want:  Return(1),
+		after: func(*actor.Call) {
+			GinkgoHelper()
+			Expect(got.Copy()[:9]).To(Equal(sysVMessage(7, 1)))
+		},
 	}
 }
 
-// sysVMessage is a struct msgbuf of type 1.
-func sysVMessage(n int) []byte {
-	return append(binary.NativeEndian.AppendUint64(nil, 1), make([]byte, n)...)
+// sysVMessage is a struct msgbuf of a type, with n bytes that say which.
+func sysVMessage(kind byte, n int) []byte {
+	return append(binary.NativeEndian.AppendUint64(nil, uint64(kind)), bytes.Repeat([]byte{kind}, n)...)
 }
 
 func sendsSysV(a *actor.Actor) sleep {
 	const size = 4096
 	queue := Must(a.Raw(unix.SYS_MSGGET, unix.IPC_PRIVATE, 0o600))
-	fill := a.Repeat(1<<16).Raw(unix.SYS_MSGSND, queue, sysVMessage(size), size, unix.IPC_NOWAIT)
+	fill := a.Repeat(1<<16).Raw(unix.SYS_MSGSND, queue, sysVMessage(1, size), size, unix.IPC_NOWAIT)
 	Expect(fill).To(FailWith(unix.EAGAIN))
 	other := a.Fork()
 	return sleep{
 		other: other,
-		begin: func() *actor.Call { return a.Begin().Raw(unix.SYS_MSGSND, queue, sysVMessage(size), size, 0) },
+		begin: func() *actor.Call { return a.Begin().Raw(unix.SYS_MSGSND, queue, sysVMessage(7, size), size, 0) },
 		wake:  func() { Must(other.Raw(unix.SYS_MSGRCV, queue, other.Alloc(8+size), size, 0, 0)) },
 		want:  Return(0),
 		after: func(*actor.Call) {
-			// All messages are there: those from before, less the one that made room, and this one.
-			get := other.Repeat(1<<16).Raw(unix.SYS_MSGRCV, queue, other.Alloc(8+size), size, 0, unix.IPC_NOWAIT)
+			GinkgoHelper()
+			// All messages are there: those from before, less the one that made room, and, as the last, this one.
+			last := other.Alloc(8 + size)
+			get := other.Repeat(1<<16).Raw(unix.SYS_MSGRCV, queue, last, size, 0, unix.IPC_NOWAIT)
 			Expect(get).To(FailWith(unix.ENOMSG))
 			Expect(get.Total()).To(Equal(fill.Count() * size))
+			Expect(bytes.Equal(last.Copy(), sysVMessage(7, size))).To(BeTrue(), "it is as it was sent")
 		},
 	}
 }
@@ -619,17 +636,17 @@ var (
 		{"sigwaitinfo", awaitsSignal(-1)},
 		{"epoll-wait", multiplexes(epolls(func(by actor.Caller, epfd int) *actor.Call { return by.EpollWait(epfd, 1, -1) }))},
 		{"epoll-pwait", multiplexes(epolls(func(by actor.Caller, epfd int) *actor.Call { return by.EpollPwait(epfd, 1, -1) }))},
-		{"poll", multiplexes(func(a *actor.Actor, r int) func() *actor.Call {
+		{"poll", multiplexes(func(a *actor.Actor, r int, _ *actor.FDSet) func() *actor.Call {
 			return func() *actor.Call { return a.Begin().Poll(-1, actor.PollFD{FD: r, Events: unix.POLLIN}) }
 		})},
-		{"ppoll", multiplexes(func(a *actor.Actor, r int) func() *actor.Call {
+		{"ppoll", multiplexes(func(a *actor.Actor, r int, _ *actor.FDSet) func() *actor.Call {
 			return func() *actor.Call { return a.Begin().Ppoll(-1, actor.PollFD{FD: r, Events: unix.POLLIN}) }
 		})},
-		{"select", multiplexes(func(a *actor.Actor, r int) func() *actor.Call {
-			return func() *actor.Call { return a.Begin().Select(r+1, actor.NewFDSet(r), nil, nil, -1) }
+		{"select", multiplexes(func(a *actor.Actor, r int, set *actor.FDSet) func() *actor.Call {
+			return func() *actor.Call { return a.Begin().Select(r+1, set, nil, nil, -1) }
 		})},
-		{"pselect", multiplexes(func(a *actor.Actor, r int) func() *actor.Call {
-			return func() *actor.Call { return a.Begin().Pselect(r+1, actor.NewFDSet(r), nil, nil, -1) }
+		{"pselect", multiplexes(func(a *actor.Actor, r int, set *actor.FDSet) func() *actor.Call {
+			return func() *actor.Call { return a.Begin().Pselect(r+1, set, nil, nil, -1) }
 		})},
 		{"msgrcv", receivesSysV},
 		{"msgsnd", sendsSysV},

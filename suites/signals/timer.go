@@ -271,10 +271,11 @@ var _ = Describe("timer_create", func() {
 		Clause("timer-create.signal", actor.SignalName(sig), func() {
 			a := actor.New()
 			a.Handle(sig, 0)
-			createTimer(a, unix.CLOCK_MONOTONIC, nil) // so that the other's id is not 0
+			first := createTimer(a, unix.CLOCK_MONOTONIC, nil) // so that the other's id is not 0
 
 			create := a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(sig, 0x1122334455667788))
 			Expect(create).To(Return(0))
+			Expect(create.Int()).NotTo(Equal(first))
 			Must(settime(a, create.Int(), 0, actor.Itimer{Value: 1000}))
 			Expect(a).To(Catch(sig))
 			info := a.Events()[0].Info
@@ -353,10 +354,11 @@ var _ = Describe("timer_create", func() {
 
 	Clause("timer-create.default", func() {
 		a := waiterFor(unix.SIGALRM)
-		createTimer(a, unix.CLOCK_MONOTONIC, nil)
+		first := createTimer(a, unix.CLOCK_MONOTONIC, nil)
 
 		create := a.TimerCreate(unix.CLOCK_MONOTONIC, nil)
 		Expect(create).To(Return(0))
+		Expect(create.Int()).NotTo(Equal(first))
 		Must(settime(a, create.Int(), 0, actor.Itimer{Value: 1000}))
 		info := accept(a, unix.SIGALRM)
 		Expect(info.Code()).To(Equal(actor.SI_TIMER))
@@ -458,7 +460,9 @@ var _ = Describe("timer_create", func() {
 
 		Expect(a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))).To(FailWith(unix.EAGAIN))
 		a.SetRlimit(unix.RLIMIT_SIGPENDING, soft)
-		Expect(a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))).To(Return(0))
+		create := a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		Expect(create).To(Return(0))
+		Expect(timerLeft(a, create.Int())).To(BeZero())
 	})
 
 	Clause("timer-create.sigpending-limit", func() {
@@ -475,8 +479,12 @@ var _ = Describe("timer_create", func() {
 		Expect(a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))).To(FailWith(unix.EAGAIN))
 		// Deleting one makes room for just another one.
 		Must(a.TimerDelete(timers[0]))
-		Expect(a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))).To(Return(0))
+		another := a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		Expect(another).To(Return(0))
 		Expect(a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))).To(FailWith(unix.EAGAIN))
+		for _, timer := range append(timers[1:], another.Int()) {
+			Expect(a.TimerDelete(timer)).To(Return(0)) // each is there, once
+		}
 	})
 
 	Clause("timer-create.expires-at-the-limit", func() {

@@ -709,6 +709,9 @@ var _ = Describe("The usage that a wait tells", func() {
 				}
 				return sum
 			}
+			microseconds := func(usage []byte) uint64 { // of processor time
+				return 1_000_000*of(usage, []int{0, 16}) + of(usage, []int{8, 24})
+			}
 			a := actor.New()
 			child, idle := a.Fork(), a.Fork()
 			Must(child.Repeat(30).Nanosleep(unix.CLOCK_MONOTONIC, 0, 1000))
@@ -736,6 +739,11 @@ var _ = Describe("The usage that a wait tells", func() {
 				Expect(of(told, offsets)).To(BeNumerically(">=", of(seen, offsets)), fmt.Sprint(offsets))
 			}
 			Expect(told).NotTo(Equal(idles))
+			// Both together are the children that the parent has waited for. The usage is taken while they may
+			// be at the last steps of their ends.
+			children := a.Alloc(144)
+			Must(a.Raw(unix.SYS_GETRUSAGE, unix.RUSAGE_CHILDREN, children))
+			Expect(microseconds(told) + microseconds(idles)).To(BeNumerically("~", microseconds(children.Copy()), 100_000))
 		})
 	}
 })
