@@ -466,16 +466,21 @@ var _ = Describe("RLIMIT_SIGPENDING", func() {
 		a := actor.New()
 		sender := a.Fork()
 		blockSignals(a, 40)
-		soft, hard := a.Rlimit(unix.RLIMIT_SIGPENDING)
-		for i, limit := range []uint64{1, 2} {
-			was := binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, soft), hard)
-			set := a.Prlimit(unix.RLIMIT_SIGPENDING, limit, hard)
-			Expect(set).To(Return(0))
-			Expect(set.Data()).To(Equal(was), "the old limits")
-			soft = limit
-			queue(sender, a, 40, uint64(2*i+1))
-			Expect(sender.Sigqueue(a.PID(), 40, uint64(2*i+2))).To(FailWith(unix.EAGAIN))
+		limits := func(soft, hard uint64) []byte {
+			return binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, soft), hard)
 		}
+		soft, hard := a.Rlimit(unix.RLIMIT_SIGPENDING)
+		lower := a.Prlimit(unix.RLIMIT_SIGPENDING, 1, hard)
+		Must(lower)
+		Expect(lower.Data()).To(Equal(limits(soft, hard)), "the old limits")
+		queue(sender, a, 40, 1)
+		Expect(sender.Sigqueue(a.PID(), 40, 2)).To(FailWith(unix.EAGAIN))
+
+		raise := a.Prlimit(unix.RLIMIT_SIGPENDING, 2, hard)
+		Expect(raise).To(Return(0))
+		Expect(raise.Data()).To(Equal(limits(1, hard)), "the old limits")
+		queue(sender, a, 40, 3)
+		Expect(sender.Sigqueue(a.PID(), 40, 4)).To(FailWith(unix.EAGAIN))
 	})
 
 	for _, file := range []string{"rtsig-max", "rtsig-nr"} {
