@@ -65,8 +65,9 @@ func logLine(record string) string {
 
 var (
 	// Programs have faults, too, which the kernel mentions: "traps: name[pid] general protection
-	// fault". Those do not begin the line.
-	complaint = regexp.MustCompile(`^\[ *[0-9.]+\] (WARNING: |BUG: |UBSAN: |Oops: |Oops\[|Internal error: |kernel BUG at |general protection fault|stack segment|Unable to handle kernel |divide error: |invalid opcode: )`)
+	// fault". Those do not begin the line. "BUG kmalloc-8 (Not tainted): Right Redzone overwritten" is what
+	// slub_debug finds, and pagealloc: begins what page_poison does.
+	complaint = regexp.MustCompile(`^\[ *[0-9.]+\] (WARNING: |BUG: |BUG [-\w]+ \(|pagealloc: |UBSAN: |Oops: |Oops\[|Internal error: |kernel BUG at |general protection fault|stack segment|Unable to handle kernel |divide error: |invalid opcode: )`)
 	// A machine that is short of CPU makes these.
 	overloaded = regexp.MustCompile(`BUG: (soft lockup|workqueue lockup)`)
 )

@@ -13,6 +13,8 @@ func TestComplaintsOfTheKernelAboutItself(t *testing.T) {
 		"4,1,160837503,-;WARNING: CPU: 0 PID: 7 at fs/pipe.c:100 pipe_write+0x1/0x2\n SUBSYSTEM=x\n": "WARNING: CPU: 0 PID: 7 at fs/pipe.c:100 pipe_write+0x1/0x2",
 		"1,2,5,-;BUG: kernel NULL pointer dereference, address: 0":                                   "BUG: kernel NULL pointer dereference, address: 0",
 		"1,3,5,-;general protection fault, probably for non-canonical address 0x1: 0000 [#1] SMP":    "general protection fault, probably for non-canonical address 0x1: 0000 [#1] SMP",
+		"3,9,5,-;BUG kmalloc-rnd-03-8 (Not tainted): Right Redzone overwritten":                      "BUG kmalloc-rnd-03-8 (Not tainted): Right Redzone overwritten",
+		"3,9,6,-;pagealloc: memory corruption":                                                       "pagealloc: memory corruption",
 		"6,4,5,-;traps: prog[1620] general protection fault ip:40043d sp:7 error:0 in prog":          "",
 		"6,5,5,-;traps: prog[1620] trap divide error ip:40043d sp:7 error:0 in prog":                 "",
 		"0,6,5,-;watchdog: BUG: soft lockup - CPU#0 stuck for 22s!":                                  "",

@@ -248,16 +248,25 @@ var _ = Describe("Device nodes", func() {
 		Must(a.Write(open.Value(), []byte("x")))
 	})
 
-	Clause("device.open-on-read-only-filesystem", func() {
-		a := actor.New()
-		folder := mountedFolder(a, 0)
-		Must(a.Mknodat(unix.AT_FDCWD, folder+"/null", unix.S_IFCHR|0o666, unix.Mkdev(1, 3)))
-		Must(a.Mount("none", folder, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
-		// What is written goes to the device and not to the filesystem.
-		open := a.Open(folder+"/null", unix.O_WRONLY, 0)
-		Expect(open).To(ReturnFD())
-		Expect(a.Write(open.Value(), []byte("x"))).To(Return(1))
-	})
+	for _, how := range []struct {
+		what  string
+		flags uintptr
+	}{{"filesystem", unix.MS_REMOUNT | unix.MS_RDONLY}, {"mount", unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY}} {
+		Clause("device.open-on-read-only-filesystem", how.what, func() {
+			a := actor.New()
+			folder := mountedFolder(a, 0)
+			Must(a.Mknodat(unix.AT_FDCWD, folder+"/null", unix.S_IFCHR|0o666, unix.Mkdev(1, 3)))
+			quiet := a.Quietly()
+			Must(quiet.Close(Must(quiet.Open(folder+"/file", unix.O_WRONLY|unix.O_CREAT, 0o666))))
+			Must(a.Mount("none", folder, "", how.flags, ""))
+			readOnly := quiet.Open(folder+"/file", unix.O_WRONLY, 0)
+			Presuppose(readOnly.Errno() == unix.EROFS, "a %s that can be made read-only; %v", how.what, readOnly)
+			// What is written goes to the device and not to the filesystem.
+			open := a.Open(folder+"/null", unix.O_WRONLY, 0)
+			Expect(open).To(ReturnFD())
+			Expect(a.Write(open.Value(), []byte("x"))).To(Return(1))
+		})
+	}
 
 	Clause("device.mknod-numbers", func() {
 		a := actor.New()

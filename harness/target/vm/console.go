@@ -42,7 +42,7 @@ func (c *console) last() string {
 var (
 	panicked = regexp.MustCompile(`Kernel panic - not syncing: (.*)`)
 	noMemory = regexp.MustCompile(`Out of memory: .*|System is deadlocked on memory.*|Initramfs unpacking failed: write error.*`)
-	trouble  = regexp.MustCompile(`WARNING: |BUG: |Oops: |Oops\[|general protection fault|Unable to handle|kernel BUG at|Kernel panic|Out of memory: |invoked oom-killer|divide error|INFO: task .* blocked|detected stall`)
+	trouble  = regexp.MustCompile(`WARNING: |BUG: |BUG [-\w]+ \(|pagealloc: |Oops: |Oops\[|general protection fault|Unable to handle|kernel BUG at|Kernel panic|Out of memory: |invoked oom-killer|divide error|INFO: task .* blocked|detected stall`)
 )
 
 // complaints gives what a kernel that panicked or had no memory left has to say of it, each in one
