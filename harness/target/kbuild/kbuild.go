@@ -159,13 +159,12 @@ func replace(file string, text []byte, mode os.FileMode) error {
 }
 
 // HostFolder is the folder in that of unpacked packages with the C library and what else the kernel's tools
-// were linked with, from the kernel's release of Debian: the packages HostPackages, unpacked. It is needed
+// were linked with, or newer: the packages HostPackages, unpacked. It is needed
 // where this machine's C library is older.
 const HostFolder = "host"
 
-// HostPackages are the packages that have these libraries; where there are several names, the first that the
-// release has.
-var HostPackages = [][]string{{"libc6"}, {"libelf1t64", "libelf1"}, {"zlib1g"}, {"libzstd1"}}
+// HostPackages are the packages that have these libraries, by their names in Debian 13.
+var HostPackages = []string{"libc6", "libelf1t64", "zlib1g", "libzstd1"}
 
 // fixdep is one of the kernel's tools, by which the others are found.
 func fixdep(root string) string {

@@ -34,11 +34,16 @@ const (
 	securitySuites = "bullseye-security bookworm-security trixie-security"
 )
 
+// librarySuite has the libraries that the kernels' tools are linked with: it is the newest that kernels come
+// from, and what older ones want runs with its libraries as well.
+const librarySuite = "trixie"
+
 // apt is the system's package tools, in a folder of our own.
 type apt struct {
 	ctx    context.Context
 	cache  Cache
 	folder string
+	main   string // the mirror
 }
 
 func newAPT(ctx context.Context, c Cache) (*apt, error) {
@@ -50,17 +55,25 @@ func newAPT(ctx context.Context, c Cache) (*apt, error) {
 	if _, err := os.Stat(keyring); err != nil {
 		return nil, fmt.Errorf("the keys of Debian are not here (%s): install debian-archive-keyring", keyring)
 	}
-	a := &apt{ctx: ctx, cache: c, folder: filepath.Join(c.Folder, ".apt")}
+	main, secure := mirrors(ctx)
+	a := &apt{ctx: ctx, cache: c, folder: filepath.Join(c.Folder, ".apt"), main: main}
+	return a, a.begin(source(main, archiveSuites), source(secure, securitySuites))
+}
+
+// source is a part of a list of sources.
+func source(mirror, suites string) string {
+	return fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n", mirror, suites, keyring)
+}
+
+// begin makes the folder, where nothing is installed and these are the sources.
+func (a *apt) begin(sources ...string) error {
 	for _, folder := range []string{"lists/partial", "archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(a.folder, folder), 0o755); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	main, secure := mirrors(ctx)
-	sources := fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n\nTypes: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n",
-		main, archiveSuites, keyring, secure, securitySuites, keyring)
-	return a, errors.Join(
-		os.WriteFile(filepath.Join(a.folder, "ipcspec.sources"), []byte(sources), 0o666),
+	return errors.Join(
+		os.WriteFile(filepath.Join(a.folder, "ipcspec.sources"), []byte(strings.Join(sources, "\n")), 0o666),
 		os.WriteFile(filepath.Join(a.folder, "status"), nil, 0o666),
 	)
 }
@@ -252,19 +265,19 @@ func (c candidate) closure(all []pkg, names ...string) []pkg {
 
 // libraries brings what the kernel's tools are linked with, where this machine's C library is older.
 func (a *apt) libraries(folder string) error {
-	for i, names := range kbuild.HostPackages {
-		var err error
-		for _, name := range names {
-			if err = a.unpack([]pkg{{name: name}}, folder); err == nil {
-				break
-			}
-		}
-		// Not all sources have all of them; where one is missing, this machine's library has to do.
-		if err != nil && i == 0 {
-			return err
-		}
+	// Its list of packages is large, and needed here alone.
+	b := &apt{ctx: a.ctx, cache: a.cache, folder: filepath.Join(a.folder, librarySuite), main: a.main}
+	if err := b.begin(source(b.main, librarySuite)); err != nil {
+		return err
 	}
-	return nil
+	if err := b.update(7 * 24 * time.Hour); err != nil {
+		return err
+	}
+	var wanted []pkg
+	for _, name := range kbuild.HostPackages {
+		wanted = append(wanted, pkg{name: name})
+	}
+	return b.unpack(wanted, folder)
 }
 
 // unpack fetches packages and unpacks them into a folder.
