@@ -192,6 +192,8 @@ static ssize_t channel_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		kfree(data);
 		return -EFAULT;
 	}
+	if (MUTANT(COPY_OVERRUN))
+		data[n] = '\0';
 
 	mutex_lock(&ch->lock);
 	message = page_address(ch->page);

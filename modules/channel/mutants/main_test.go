@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -36,6 +37,27 @@ func TestList(t *testing.T) {
 		if !strings.Contains(list, "\n"+name+"\t") {
 			t.Errorf("the mutant %s is not in the list", name)
 		}
+	}
+}
+
+// The table in the module's description is that of the list.
+func TestTableInReadme(t *testing.T) {
+	all, err := mutants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all {
+		row := fmt.Sprintf("| `%s` | %s | `%s` |\n", m.name, m.wrong, strings.Join(m.clauses, "`, `"))
+		if !strings.Contains(string(readme), row) {
+			t.Errorf("README.md lacks the row\n%s", row)
+		}
+	}
+	if rows := strings.Count(string(readme), "\n| `"); rows != len(all) {
+		t.Errorf("README.md has %d rows for %d mutants", rows, len(all))
 	}
 }
 
