@@ -503,9 +503,6 @@ var _ = Describe("Accepting a signal", func() {
 	})
 })
 
-// signalfdInfo is the size of struct signalfd_siginfo.
-const signalfdInfo = 128
-
 var _ = Describe("pause", func() {
 	Clause("signal.pause-any-signal", func() {
 		a := actor.New()
