@@ -6,18 +6,20 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ipcspec/ipcspec/harness/mutate"
+	"github.com/ipcspec/ipcspec/harness/report"
 	"github.com/ipcspec/ipcspec/harness/target/vm"
 )
 
 func newMutate() *cobra.Command {
 	var o mutate.Options
 	var m machine
-	var results, asJSON, since string
+	var results, asJSON, since, unjudged string
 	var check, accept, strict bool
 	cmd := &cobra.Command{
 		Use:   "mutate",
@@ -40,8 +42,21 @@ for clauses about a module, or that need a machine of their own.`,
 			switch {
 			case accept && check:
 				return errors.New("--accept and --check exclude each other")
-			case accept && len(o.Filter.IDs) > 0:
-				return errors.New("--accept is for whole suites: leave --clause away")
+			case accept && (len(o.Filter.IDs) > 0 || unjudged != ""):
+				return errors.New("--accept is for whole suites: leave --clause and --unjudged-in away")
+			case unjudged != "" && len(o.Filter.IDs) > 0:
+				return errors.New("--unjudged-in and --clause exclude each other")
+			}
+			if unjudged != "" {
+				left, err := leftIn(unjudged, o.Filter.Suites)
+				if err != nil {
+					return err
+				}
+				if len(left) == 0 {
+					_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s judges every clause\n", unjudged)
+					return err
+				}
+				o.Filter.IDs = left
 			}
 			if since != "" {
 				changed, err := mutate.ChangedSuites(since)
@@ -123,6 +138,7 @@ for clauses about a module, or that need a machine of their own.`,
 	flags := cmd.Flags()
 	suiteFlag(cmd, &o.Filter.Suites)
 	flags.StringSliceVarP(&o.Filter.IDs, "clause", "c", nil, "only clauses whose id is or matches `GLOB`; may be repeated")
+	flags.StringVar(&unjudged, "unjudged-in", "", "only clauses that neither conform nor deviate in the results in this `FILE`")
 	flags.IntVar(&o.Procs, "procs", 0, "run specs in `N` processes side by side (default: twice as many as CPUs)")
 	flags.BoolVar(&strict, "strict", false, "with --check: exit with 1 for survivors that are neither explained nor accepted, too")
 	flags.Int64Var(&o.Seed, "seed", 1, "`SEED` of the choice where a spec could be told too many lies")
@@ -136,6 +152,22 @@ for clauses about a module, or that need a machine of their own.`,
 	flags.BoolVar(&accept, "accept", false, "write the accepted results")
 	m.flags(cmd)
 	return cmd
+}
+
+// leftIn are the clauses of these suites, or all, that neither conform nor deviate in results.
+func leftIn(file string, suites []string) ([]string, error) {
+	found, err := report.ReadResults(file)
+	if err != nil {
+		return nil, fmt.Errorf("--unjudged-in: %w", err)
+	}
+	var ids []string
+	for _, c := range found.Clauses {
+		judged := c.Verdict == report.Conforms || c.Verdict == report.Deviates
+		if !judged && (len(suites) == 0 || slices.Contains(suites, c.Suite)) {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids, nil
 }
 
 // lie lies to specs on this machine, or a virtual one.
