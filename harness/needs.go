@@ -94,17 +94,24 @@ func provide(clause *spec.Clause) {
 		lack("a user of its own, whose pipes, queues and signals are counted apart: run as root (CAP_SETUID and CAP_SETGID)")
 	}
 	if n.Unprivileged || n.FreshUser {
-		options = append(options, actor.Unprivileged(FreshUser()), actor.Keeping(keep))
+		user, _ := freshUser() // where there is none, to become it fails
+		options = append(options, actor.Unprivileged(user), actor.Keeping(keep))
 	}
 	if len(n.Namespaces) > 0 {
-		flags := 0
-		for _, name := range n.Namespaces {
-			flags |= namespaces[name]
-		}
+		flags := namespaceFlags(n.Namespaces)
 		if why := namespacesMissing(flags); why != "" {
 			lack("new namespaces (%s), which cannot be had here: %s. Run as root, or allow unprivileged user namespaces", strings.Join(n.Namespaces, ", "), why)
 		}
 		options = append(options, actor.Namespaces(flags))
+	}
+	if len(n.IfPossible) > 0 {
+		// With the others at once, so that all of them belong to the same user namespace.
+		flags := namespaceFlags(n.Namespaces) | namespaceFlags(n.IfPossible)
+		if why := namespacesMissing(flags); why == "" {
+			options = append(options, actor.Namespaces(flags))
+		} else if unlike := unlikeFreshIPC(); unlike != "" {
+			lack("new namespaces (%s), which cannot be had here: %s. Among others it could be judged only if %s", strings.Join(n.IfPossible, ", "), why, unlike)
+		}
 	}
 	actor.SetDefaults(options...)
 
@@ -133,6 +140,27 @@ var namespaces = map[string]int{
 	"pid": unix.CLONE_NEWPID, "user": unix.CLONE_NEWUSER, "uts": unix.CLONE_NEWUTS,
 }
 
+func namespaceFlags(names []string) (flags int) {
+	for _, name := range names {
+		flags |= namespaces[name]
+	}
+	return flags
+}
+
+// unlikeFreshIPC says which limits of the IPC namespace that this process lives in would have to be as
+// they are in a new one, for what does not need one of its own; "" where they are.
+func unlikeFreshIPC() string {
+	for _, limit := range []struct{ name, fresh string }{
+		{"kernel.msgmax", "8192"}, {"kernel.msgmnb", "16384"}, {"kernel.shm_rmid_forced", "0"},
+	} {
+		// A limit that cannot be seen, as in gVisor, is nobody's to change either.
+		if is, err := kernel.Sysctl(limit.name); err == nil && is != limit.fresh {
+			return fmt.Sprintf("%s were %s as in a new one, and not %s", limit.name, limit.fresh, is)
+		}
+	}
+	return ""
+}
+
 func mayChangeUser(effective uint64) bool {
 	setuid, _ := kernel.Capability("CAP_SETUID")
 	setgid, _ := kernel.Capability("CAP_SETGID")
@@ -146,12 +174,21 @@ var users atomic.Int64
 // namespace that maps fewer, it is one of the last of those. A spec calls it for a user besides
 // the one that its clause's need of a fresh user gives to all its actors.
 func FreshUser() int {
+	id, ok := freshUser()
+	Presuppose(ok, "more users than this user namespace has: run in one that maps more than %d ids", fewIDs)
+	return id
+}
+
+// fewIDs are too few for one of them to be nobody's.
+const fewIDs = 2000
+
+func freshUser() (id int, ok bool) {
 	n := int(users.Add(1))
 	const first = 0x20000000
-	id := first + os.Getpid()%100000*1000 + n%1000
+	id = first + os.Getpid()%100000*1000 + n%1000
 	text, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
-		return id
+		return id, true
 	}
 	most := 0
 	for _, line := range strings.Split(string(text), "\n") {
@@ -160,10 +197,10 @@ func FreshUser() int {
 			most = max(most, inside+count)
 		}
 	}
-	if id >= most && most > 2000 {
-		id = most - 2 - (os.Getpid()*7+n)%1000
+	if id >= most && most > fewIDs {
+		return most - 2 - (os.Getpid()*7+n)%1000, true
 	}
-	return id
+	return id, id < most || most == 0
 }
 
 // namespacesMissing tries once whether the namespaces can be made, by an actor that tells nobody.
@@ -175,6 +212,9 @@ func namespacesMissing(flags int) string {
 	}
 	if tried.why == nil {
 		tried.why = map[int]string{}
+	}
+	if os.Getenv("IPCSPEC_NO_NAMESPACES") != "" {
+		return "IPCSPEC_NO_NAMESPACES says so" // for those who work on specs
 	}
 	tried.why[flags] = actor.TryNamespaces(flags)
 	return tried.why[flags]

@@ -37,8 +37,9 @@ type Actor struct {
 	looks   []*Looks // at the events, under an interposer
 	ended   bool
 	areas   map[string]Mem
-	pidfd   Mem // where the parent's clone has put a pidfd
-	home    int // the descriptor of the arena for the next image, during an Exec
+	pidfd   Mem  // where the parent's clone has put a pidfd
+	ownIPC  bool // it lives in an IPC namespace that the harness has made for it
+	home    int  // the descriptor of the arena for the next image, during an Exec
 }
 
 // A process is what several actors may share as threads.
@@ -243,6 +244,7 @@ func newActor(shared *arena, parent *Actor) *Actor {
 		alloc: allocator{low: slotData, high: slotSize},
 	}
 	a.Caller = Caller{a: a}
+	a.ownIPC = parent != nil && parent.ownIPC
 	*word32(a.mem, slotSpin) = idleSpin
 	return a
 }
@@ -279,6 +281,7 @@ func (a *Actor) resetInherited() {
 func EndAll() {
 	troupe.Lock()
 	defer troupe.Unlock()
+	awaitObjects()
 	for _, a := range troupe.actors {
 		a.ended = true
 		if a.proc.direct && !a.proc.reaped {
@@ -294,6 +297,7 @@ func EndAll() {
 	for i := len(troupe.onEnd) - 1; i >= 0; i-- {
 		troupe.onEnd[i]()
 	}
+	removeObjects()
 	for _, r := range troupe.arenas {
 		r.close()
 	}

@@ -80,6 +80,8 @@ type Call struct {
 	looks    int    // how often in a row it has looked hopeless
 	grace    int    // how often it got another limit
 	lookedAt time.Time
+
+	makes *madeObject // what it may make outside a namespace of its own
 }
 
 type status int
@@ -193,6 +195,7 @@ func (c *Call) post(by Caller) *Call {
 		troupe.forked = true
 	}
 	command := word32(c.frame, frameCommand)
+	c.announce()
 	a.pending[c.depth] = c
 	c.posted = atomic.AddUint32(command, 1)
 	if atomic.LoadUint32(word32(c.frame, frameAsleep)) != 0 {
@@ -258,6 +261,7 @@ func (c *Call) settle(s status) {
 	if s != done {
 		return
 	}
+	c.noteObject()
 	c.pervert()
 	a.pending[c.depth] = nil
 	if c.finish != nil {

@@ -17,5 +17,6 @@
 //
 // Whatever goes wrong is reported to the [Stage]: a call under test that never returns is a
 // deviation, a set-up step that fails is not. All actors end with the spec that made them, and
-// with the Go process, however that ends (package keeper).
+// with the Go process, however that ends (package keeper). So do the System V objects that actors make
+// outside an IPC namespace of their own; [Key] gives keys for them.
 package actor

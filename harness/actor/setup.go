@@ -329,6 +329,7 @@ func (a *Actor) enter(flags int) *Actor {
 	if flags != 0 {
 		must(a.setup().call(unix.SYS_UNSHARE, flags))
 	}
+	a.ownIPC = a.ownIPC || flags&unix.CLONE_NEWIPC != 0
 	if flags&unix.CLONE_NEWNS != 0 {
 		must(a.setup().call(unix.SYS_MOUNT, "none", "/", nil, unix.MS_REC|unix.MS_PRIVATE, nil))
 	}

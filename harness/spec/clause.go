@@ -41,17 +41,18 @@ type Clause struct {
 
 // Needs is what the check of a clause needs from where it runs. The zero Needs needs nothing.
 type Needs struct {
-	Unprivileged bool     `json:"unprivileged,omitzero"`   // actors are an ordinary user with no capabilities but the needed ones
-	FreshUser    bool     `json:"fresh-user,omitzero"`     // as Unprivileged, with a uid that nothing else uses
-	Capabilities []string `json:"capabilities,omitempty"`  // CAP_… that are effective in the actors
-	Without      []string `json:"without,omitempty"`       // CAP_… that the actors do not have
-	CPUs         int      `json:"cpus,omitzero"`           // at least so many; 0 for no need
-	Devices      []string `json:"devices,omitempty"`       // paths in /dev
-	Sysctls      []string `json:"sysctls,omitempty"`       // that can be read: fs.pipe-max-size
-	SysctlsWrite []string `json:"sysctls-write,omitempty"` // that are changed and put back
-	Disposable   string   `json:"disposable,omitzero"`     // what is done to the system as a whole for a moment: set the clock
-	Namespaces   []string `json:"namespaces,omitempty"`    // that the actors have to themselves: mount, net, ipc, pid, user, uts
-	Serial       bool     `json:"serial,omitzero"`         // nothing else runs meanwhile; always true with SysctlsWrite and Disposable
+	Unprivileged bool     `json:"unprivileged,omitzero"`            // actors are an ordinary user with no capabilities but the needed ones
+	FreshUser    bool     `json:"fresh-user,omitzero"`              // as Unprivileged, with a uid that nothing else uses
+	Capabilities []string `json:"capabilities,omitempty"`           // CAP_… that are effective in the actors
+	Without      []string `json:"without,omitempty"`                // CAP_… that the actors do not have
+	CPUs         int      `json:"cpus,omitzero"`                    // at least so many; 0 for no need
+	Devices      []string `json:"devices,omitempty"`                // paths in /dev
+	Sysctls      []string `json:"sysctls,omitempty"`                // that can be read: fs.pipe-max-size
+	SysctlsWrite []string `json:"sysctls-write,omitempty"`          // that are changed and put back
+	Disposable   string   `json:"disposable,omitzero"`              // what is done to the system as a whole for a moment: set the clock
+	Namespaces   []string `json:"namespaces,omitempty"`             // that the actors have to themselves: mount, net, ipc, pid, user, uts
+	IfPossible   []string `json:"namespaces-if-possible,omitempty"` // likewise, but where none can be had, those of others will do: ipc
+	Serial       bool     `json:"serial,omitzero"`                  // nothing else runs meanwhile; always true with SysctlsWrite and Disposable
 }
 
 // IsZero says whether nothing is needed.
@@ -83,6 +84,7 @@ func (n Needs) String() string {
 		parts = append(parts, "a disposable machine, to "+n.Disposable)
 	}
 	add("own ", n.Namespaces, " namespace")
+	add("own ", n.IfPossible, " namespace if possible")
 	if n.Serial {
 		parts = append(parts, "serial")
 	}

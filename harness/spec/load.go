@@ -23,10 +23,12 @@ var (
 	sysctlName  = regexp.MustCompile(`^[a-z0-9_-]+(\.[A-Za-z0-9_-]+)+$`)
 
 	namespaces = []string{"mount", "net", "ipc", "pid", "user", "uts"}
+	// Of what specs make in these, the harness removes each object where they are shared.
+	shareable  = []string{"ipc"}
 	pageKeys   = []string{"page", "edition", "clauses", "dispositions"}
 	clauseKeys = []string{"id", "text", "cites", "level", "subjects", "since", "until", "optional", "needs"}
 	needsKeys  = []string{"unprivileged", "fresh-user", "capabilities", "without", "cpus", "devices",
-		"sysctls", "sysctls-write", "disposable", "namespaces", "serial"}
+		"sysctls", "sysctls-write", "disposable", "namespaces", "namespaces-if-possible", "serial"}
 	dispositionKeys = []string{"statement", "is", "why", "see"}
 )
 
@@ -225,11 +227,17 @@ func (r *pageReader) needs(n *yaml.Node, clause string) Needs {
 		Sysctls:      r.Matching(keys["sysctls"], what+": sysctls", sysctlName, "a name such as fs.pipe-max-size"),
 		SysctlsWrite: r.Matching(keys["sysctls-write"], what+": sysctls-write", sysctlName, "a name such as fs.pipe-max-size"),
 		Namespaces:   r.Among(keys["namespaces"], what+": namespaces", namespaces),
+		IfPossible:   r.Among(keys["namespaces-if-possible"], what+": namespaces-if-possible", shareable),
 		Serial:       r.Truth(keys["serial"], what+": serial"),
 	}
 	for _, name := range needs.Capabilities {
 		if slices.Contains(needs.Without, name) {
 			r.Fault(keys["without"], "%s: %s is both needed and to be missing: remove one", what, name)
+		}
+	}
+	for _, name := range needs.IfPossible {
+		if slices.Contains(needs.Namespaces, name) {
+			r.Fault(keys["namespaces-if-possible"], "%s: namespaces-if-possible: %s is in namespaces, too: remove it from one of them", what, name)
 		}
 	}
 	if disposable := keys["disposable"]; disposable != nil {

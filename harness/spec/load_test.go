@@ -243,6 +243,8 @@ func TestLoadFaults(t *testing.T) {
 		"needs a device, climbing":   {clause("needs: {devices: [/dev//full]}"), `5: clause pipe.x: needs: devices: "/dev//full" is not a path such as /dev/full`},
 		"needs a sysctl's path":      {clause("needs: {sysctls: [fs/pipe-max-size]}"), `5: clause pipe.x: needs: sysctls: "fs/pipe-max-size" is not a name such as fs.pipe-max-size`},
 		"writes a sysctl's path":     {clause("needs: {sysctls-write: [/proc/sys/fs]}"), `5: clause pipe.x: needs: sysctls-write: "/proc/sys/fs" is not a name such as`},
+		"needs namespace twice":      {clause("needs: {namespaces: [ipc], namespaces-if-possible: [ipc]}"), `5: clause pipe.x: needs: namespaces-if-possible: ipc is in namespaces, too: remove it from one of them`},
+		"needs no shared namespace":  {clause("needs: {namespaces-if-possible: [net]}"), `5: clause pipe.x: needs: namespaces-if-possible: unknown "net": write one of ipc`},
 		"needs unknown namespace":    {clause("needs: {namespaces: [mnt]}"), `5: clause pipe.x: needs: namespaces: unknown "mnt": write one of mount, net,`},
 
 		"disposition a word":          {clause() + "dispositions: [x]\n", "9: a disposition is a single value where"},

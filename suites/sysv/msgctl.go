@@ -20,7 +20,7 @@ var _ = Describe("What IPC_STAT tells of a queue", func() {
 		b := a.Fork()
 		newQueue(a)
 		before := ipcNow(a)
-		id := Must(a.Msgget(messageKey, actor.IPC_CREAT|0o640))
+		id := Must(a.Msgget(messageKey(), actor.IPC_CREAT|0o640))
 		Must(b.Msgsnd(id, 1, []byte("0123"), 0))
 		Must(b.Msgsnd(id, 1, []byte("45"), 0))
 		Must(a.Msgrcv(id, 8, 0, 0))
@@ -29,7 +29,7 @@ var _ = Describe("What IPC_STAT tells of a queue", func() {
 		Expect(call).To(Return(0))
 		ds := call.MsqidDS()
 		uid, gid := uint32(Must(a.Getuid())), uint32(Must(a.Raw(unix.SYS_GETGID)))
-		Expect(ds.Perm).To(Equal(actor.IPCPerm{Key: messageKey, UID: uid, GID: gid, CUID: uid, CGID: gid, Mode: 0o640, Seq: ds.Perm.Seq}))
+		Expect(ds.Perm).To(Equal(actor.IPCPerm{Key: int32(messageKey()), UID: uid, GID: gid, CUID: uid, CGID: gid, Mode: 0o640, Seq: ds.Perm.Seq}))
 		Expect([]int64{ds.Stime, ds.Rtime, ds.Ctime}).To(HaveEach(withinIPC(before, after)))
 		Expect([]int64{ds.Qnum, ds.Cbytes}).To(Equal([]int64{1, 2}))
 		Expect([]int{ds.Lspid, ds.Lrpid}).To(Equal([]int{b.PID(), a.PID()}))
@@ -77,11 +77,11 @@ var _ = Describe("What IPC_STAT tells of a queue", func() {
 
 	Clause("msgctl.stat-ipc-owner-may", func() {
 		a := actor.New()
-		id := Must(a.Msgget(messageKey, actor.IPC_CREAT))
+		id := Must(a.Msgget(messageKey(), actor.IPC_CREAT))
 		Expect(incapable(a, unix.CAP_IPC_OWNER).MsgStat(id, actor.IPC_STAT)).To(FailWith(unix.EACCES))
 		call := capableOnly(a, unix.CAP_IPC_OWNER).MsgStat(id, actor.IPC_STAT)
 		Expect(call).To(Return(0))
-		Expect(call.MsqidDS().Perm.Key).To(BeEquivalentTo(messageKey))
+		Expect(call.MsqidDS().Perm.Key).To(BeEquivalentTo(messageKey()))
 	})
 
 	for _, cmd := range []struct {
@@ -112,7 +112,7 @@ var _ = Describe("What each permission bit permits", func() {
 		Clause(bit.id, func() {
 			a := actor.New()
 			s := newIPCSociety(a)
-			id := Must(s.creator.Msgget(messageKey, actor.IPC_CREAT|0o600))
+			id := Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o600))
 			for _, mode := range []int{bit.bit, 0o777 &^ bit.bit} {
 				setQueue(a, id, func(ds *actor.MsqidDS) {
 					ds.Perm.UID, ds.Perm.GID, ds.Perm.Mode = uint32(s.ownerID), uint32(s.groupID), uint32(mode)
@@ -149,7 +149,7 @@ var _ = Describe("What each permission bit permits", func() {
 
 	Clause("msgctl.execute-bits-permit-nothing", func() {
 		a := actor.New()
-		id := Must(a.Msgget(messageKey, actor.IPC_CREAT|0o111))
+		id := Must(a.Msgget(messageKey(), actor.IPC_CREAT|0o111))
 		poor := capableOnly(a)
 		Expect(poor.Msgsnd(id, 1, nil, 0)).To(FailWith(unix.EACCES))
 		Expect(poor.Msgrcv(id, 8, 0, actor.IPC_NOWAIT)).To(FailWith(unix.EACCES))
@@ -212,6 +212,8 @@ var _ = Describe("IPC_SET of a queue", func() {
 		for i := range given.Bytes() {
 			given.Bytes()[i] = 0x55
 		}
+		key := actor.Key(0x55555555)
+		given.PutUint32(0, uint32(key))
 		given.PutUint32(4, was.Perm.UID)
 		given.PutUint32(8, was.Perm.GID)
 		given.PutUint32(20, was.Perm.Mode)
@@ -220,7 +222,7 @@ var _ = Describe("IPC_SET of a queue", func() {
 		is := queueStat(a, id)
 		was.Ctime = is.Ctime
 		Expect(is).To(Equal(was))
-		Expect(a.Msgget(0x55555555, 0)).To(FailWith(unix.ENOENT))
+		Expect(a.Msgget(key, 0)).To(FailWith(unix.ENOENT))
 	})
 
 	Clause("msgctl.set-ids", func() {
@@ -237,7 +239,7 @@ var _ = Describe("IPC_SET of a queue", func() {
 	Clause("msgctl.set-by-owner-and-creator", func() {
 		a := actor.New()
 		s := newIPCSociety(a)
-		id := Must(s.creator.Msgget(messageKey, actor.IPC_CREAT|0o600))
+		id := Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o600))
 		ds := queueSettings(s.creator, id)
 		ds.Perm.UID, ds.Perm.Mode = uint32(s.ownerID), 0
 		Expect(s.creator.MsgSet(id, ds)).To(Return(0))
@@ -253,7 +255,7 @@ var _ = Describe("IPC_SET of a queue", func() {
 	Clause("msgctl.set-eperm", func() {
 		a := actor.New()
 		s := newIPCSociety(a)
-		id := Must(s.creator.Msgget(messageKey, actor.IPC_CREAT|0o600))
+		id := Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o600))
 		setQueue(a, id, func(ds *actor.MsqidDS) {
 			ds.Perm.UID, ds.Perm.GID, ds.Perm.Mode = uint32(s.ownerID), uint32(s.groupID), 0o777
 		})
@@ -267,7 +269,7 @@ var _ = Describe("IPC_SET of a queue", func() {
 	Clause("msgctl.set-former-owner", func() {
 		a := actor.New()
 		s := newIPCSociety(a)
-		id := Must(s.creator.Msgget(messageKey, actor.IPC_CREAT|0o666))
+		id := Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o666))
 		setQueue(a, id, func(ds *actor.MsqidDS) { ds.Perm.UID = uint32(s.ownerID) })
 		ds := queueSettings(a, id)
 		ds.Qbytes = 200
@@ -284,7 +286,7 @@ var _ = Describe("IPC_SET of a queue", func() {
 	Clause("msgctl.set-sys-admin-may", func() {
 		a := actor.New()
 		stranger := ipcUser(a, FreshUser(), FreshUser())
-		id := Must(stranger.Msgget(messageKey, actor.IPC_CREAT|0o666))
+		id := Must(stranger.Msgget(messageKey(), actor.IPC_CREAT|0o666))
 		ds := queueSettings(a, id)
 		was := ds
 		ds.Qbytes = 100
@@ -355,11 +357,11 @@ var _ = Describe("Removing a queue", func() {
 	Clause("msgctl.rmid", func() {
 		a := actor.New()
 		other := queueOf(a, message{1, "other"})
-		id := Must(a.Msgget(messageKey, actor.IPC_CREAT|0o600))
+		id := Must(a.Msgget(messageKey(), actor.IPC_CREAT|0o600))
 		Must(a.Msgsnd(id, 1, []byte("x"), 0))
 		Expect(a.Msgctl(id, actor.IPC_RMID, nil)).To(Return(0))
 		Expect(queues(a)).To(Equal(1))
-		Expect(a.Msgget(messageKey, 0)).To(FailWith(unix.ENOENT))
+		Expect(a.Msgget(messageKey(), 0)).To(FailWith(unix.ENOENT))
 		Expect(a.Msgrcv(id, 8, 0, actor.IPC_NOWAIT)).To(goneIPC())
 		expectMessages(a, other, message{1, "other"})
 	})
@@ -408,7 +410,7 @@ var _ = Describe("Removing a queue", func() {
 		Clause("msgctl.rmid-by-owner-and-creator", who, func() {
 			a := actor.New()
 			s := newIPCSociety(a)
-			id := Must(s.creator.Msgget(messageKey, actor.IPC_CREAT|0o600))
+			id := Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o600))
 			setQueue(a, id, func(ds *actor.MsqidDS) { ds.Perm.UID, ds.Perm.Mode = uint32(s.ownerID), 0 })
 			Expect([]*actor.Actor{s.creator, s.owner}[i].Msgctl(id, actor.IPC_RMID, nil)).To(Return(0))
 			Expect(queues(a)).To(BeZero())
@@ -418,7 +420,7 @@ var _ = Describe("Removing a queue", func() {
 	Clause("msgctl.rmid-eperm", func() {
 		a := actor.New()
 		s := newIPCSociety(a)
-		id := Must(s.creator.Msgget(messageKey, actor.IPC_CREAT|0o600))
+		id := Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o600))
 		Must(a.Msgsnd(id, 1, []byte("x"), 0))
 		setQueue(a, id, func(ds *actor.MsqidDS) {
 			ds.Perm.UID, ds.Perm.GID, ds.Perm.Mode = uint32(s.ownerID), uint32(s.groupID), 0o777
@@ -433,7 +435,7 @@ var _ = Describe("Removing a queue", func() {
 	Clause("msgctl.rmid-sys-admin-may", func() {
 		a := actor.New()
 		stranger := ipcUser(a, FreshUser(), FreshUser())
-		id := Must(stranger.Msgget(messageKey, actor.IPC_CREAT|0o666))
+		id := Must(stranger.Msgget(messageKey(), actor.IPC_CREAT|0o666))
 		Expect(incapable(a, unix.CAP_SYS_ADMIN).Msgctl(id, actor.IPC_RMID, nil)).To(FailWith(unix.EPERM))
 		Expect(queues(a)).To(Equal(1))
 		Expect(capableOnly(a, unix.CAP_SYS_ADMIN).Msgctl(id, actor.IPC_RMID, nil)).To(Return(0))
@@ -486,7 +488,7 @@ var _ = Describe("An id or a command that is none", func() {
 		// Make queues until one has the index of the first.
 		young := 0
 		for range 1 << 13 {
-			young = Must(a.Msgget(messageKey, actor.IPC_CREAT|0o600))
+			young = Must(a.Msgget(messageKey(), actor.IPC_CREAT|0o600))
 			if lastIndex(a) == index {
 				break
 			}
@@ -563,7 +565,7 @@ var _ = Describe("What is known of all queues", func() {
 
 		Clause("msgctl.info-for-anybody", cmd.name, func() {
 			a := actor.New()
-			Must(a.Msgget(messageKey, actor.IPC_CREAT))
+			Must(a.Msgget(messageKey(), actor.IPC_CREAT))
 			info := a.MsgInfo(cmd.cmd)
 			Expect(info).To(ReturnSuccess())
 			same := capableOnly(a).MsgInfo(cmd.cmd)
@@ -622,7 +624,7 @@ var _ = Describe("What is known of all queues", func() {
 
 	Clause("msgctl.msg-stat-eacces", func() {
 		a := actor.New()
-		id := Must(a.Msgget(messageKey, actor.IPC_CREAT|0o377))
+		id := Must(a.Msgget(messageKey(), actor.IPC_CREAT|0o377))
 		index := lastIndex(a)
 		poor := capableOnly(a)
 		Expect(poor.MsgStat(index, actor.MSG_STAT)).To(FailWith(unix.EACCES))
@@ -632,7 +634,7 @@ var _ = Describe("What is known of all queues", func() {
 
 	Clause("msgctl.msg-stat-any-for-anybody", func() {
 		a := actor.New()
-		id := Must(a.Msgget(messageKey, actor.IPC_CREAT))
+		id := Must(a.Msgget(messageKey(), actor.IPC_CREAT))
 		call := capableOnly(a).MsgStat(lastIndex(a), actor.MSG_STAT_ANY)
 		Expect(call).To(Return(id))
 		Expect(call.MsqidDS()).To(Equal(queueStat(a, id)))

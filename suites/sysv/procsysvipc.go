@@ -108,7 +108,7 @@ var _ = Describe("/proc/sysvipc", func() {
 	Clause("procsysvipc.msg", func() {
 		a := actor.New()
 		b := a.Fork()
-		id := Must(a.Msgget(messageKey, actor.IPC_CREAT|0o640))
+		id := Must(a.Msgget(messageKey(), actor.IPC_CREAT|0o640))
 		other := newQueue(a)
 		Must(a.Msgsnd(id, 1, []byte("0123"), 0))
 		Must(a.Msgsnd(id, 1, []byte("45"), 0))

@@ -418,13 +418,13 @@ var _ = Describe("semctl on a set as a whole", func() {
 		a := actor.New()
 		since := semSecond(a)
 		uid, gid := uint32(Must(a.Getuid())), uint32(Must(a.Raw(unix.SYS_GETGID)))
-		id := Must(a.Semget(semKey, 3, semCreat|0o640))
+		id := Must(a.Semget(semKey(), 3, semCreat|0o640))
 		Must(a.Semop(id, sop(0, 1)))
 
 		stat := a.SemStat(id, actor.IPC_STAT)
 		Expect(stat).To(Return(0))
 		ds := stat.SemidDS()
-		Expect(ds.Perm.Key).To(Equal(int32(semKey)))
+		Expect(ds.Perm.Key).To(Equal(int32(semKey())))
 		Expect([]uint32{ds.Perm.UID, ds.Perm.GID, ds.Perm.CUID, ds.Perm.CGID}).To(Equal([]uint32{uid, gid, uid, gid}))
 		Expect(ds.Perm.Mode).To(Equal(uint32(0o640)))
 		Expect(ds.Nsems).To(Equal(int64(3)))
@@ -459,7 +459,7 @@ var _ = Describe("semctl on a set as a whole", func() {
 
 	Clause("semctl.set-mode", func() {
 		a := actor.New()
-		id := Must(a.Semget(semKey, 2, semCreat|0o600))
+		id := Must(a.Semget(semKey(), 2, semCreat|0o600))
 		before := semStat(a, id)
 		for _, mode := range []uint32{0o640, 0o777, 0o421, 0o400, 0o177400 | 0o604} {
 			ds := before
@@ -486,7 +486,7 @@ var _ = Describe("semctl on a set as a whole", func() {
 
 	Clause("semctl.set-nothing-else", func() {
 		a := actor.New()
-		id := Must(a.Semget(semKey, 2, semCreat|0o600))
+		id := Must(a.Semget(semKey(), 2, semCreat|0o600))
 		before := semStat(a, id)
 		// Everything in the structure is another number, but the three that are to be set.
 		ds := a.Alloc(128)
@@ -501,7 +501,7 @@ var _ = Describe("semctl on a set as a whole", func() {
 		after.Ctime = before.Ctime
 		Expect(after).To(Equal(before))
 		expectSems(a, id, 0, 0)
-		Expect(a.Semget(semKey, 2, 0)).To(Return(id))
+		Expect(a.Semget(semKey(), 2, 0)).To(Return(id))
 	})
 
 	Clause("semctl.set-ctime", func() {
@@ -542,11 +542,11 @@ var _ = Describe("semctl on a set as a whole", func() {
 
 	Clause("semctl.rmid", func() {
 		a := actor.New()
-		id := Must(a.Semget(semKey, 2, semCreat|0o600))
+		id := Must(a.Semget(semKey(), 2, semCreat|0o600))
 		kept := newSemSet(a, 6)
 		Expect(a.Semctl(id, 0, actor.IPC_RMID, nil)).To(Return(0))
 		expectSemUsage(a, 1, 1)
-		Expect(a.Semget(semKey, 0, 0)).To(FailWith(unix.ENOENT))
+		Expect(a.Semget(semKey(), 0, 0)).To(FailWith(unix.ENOENT))
 		expectSems(a, kept, 6)
 	})
 
@@ -730,7 +730,7 @@ var _ = Describe("What semctl tells of all sets", func() {
 	}{{"sem-stat", actor.SEM_STAT}, {"sem-stat-any", actor.SEM_STAT_ANY}} {
 		Clause("semctl."+s.name, func() {
 			a := actor.New()
-			ids := []int{Must(a.Semget(semPrivate, 1, 0o600)), Must(a.Semget(semKey, 2, semCreat|0o644)), newSemSet(a, 1, 2, 3)}
+			ids := []int{Must(a.Semget(semPrivate, 1, 0o600)), Must(a.Semget(semKey(), 2, semCreat|0o644)), newSemSet(a, 1, 2, 3)}
 			Must(a.Semop(ids[0], sop(0, 1)))
 			seen := 0
 			for index := range Must(a.Quietly().SemInfo(actor.IPC_INFO)) + 1 {

@@ -54,31 +54,31 @@ var _ = Describe("semget with IPC_PRIVATE", func() {
 var _ = Describe("semget with a key", func() {
 	Clause("semget.creat-new", func() {
 		a := actor.New()
-		set := a.Semget(semKey, 3, semCreat|0o600)
+		set := a.Semget(semKey(), 3, semCreat|0o600)
 		Expect(set).To(ReturnFD())
 		expectSemUsage(a, 1, 3)
-		Expect(semStat(a, set.Value()).Perm.Key).To(Equal(int32(semKey)))
+		Expect(semStat(a, set.Value()).Perm.Key).To(Equal(int32(semKey())))
 	})
 
 	Clause("semget.finds-existing", func() {
 		a := actor.New()
 		other := a.Fork()
-		id := Must(a.Semget(semKey, 2, semCreat|0o600))
+		id := Must(a.Semget(semKey(), 2, semCreat|0o600))
 		Must(a.Semget(semPrivate, 2, 0o600))
 
-		Expect(other.Semget(semKey, 0, 0)).To(Return(id))
-		Expect(other.Semget(semKey, 2, 0o600)).To(Return(id))
+		Expect(other.Semget(semKey(), 0, 0)).To(Return(id))
+		Expect(other.Semget(semKey(), 2, 0o600)).To(Return(id))
 		expectSemUsage(a, 2, 4)
 	})
 
 	Clause("semget.creat-existing", func() {
 		a := actor.New()
-		id := Must(a.Semget(semKey, 2, semCreat|0o640))
+		id := Must(a.Semget(semKey(), 2, semCreat|0o640))
 		Must(a.SemSetAll(id, 4, 5))
 		before := semStat(a, id)
 
-		Expect(a.Semget(semKey, 2, semCreat|0o600)).To(Return(id))
-		Expect(a.Semget(semKey, 1, semCreat)).To(Return(id))
+		Expect(a.Semget(semKey(), 2, semCreat|0o600)).To(Return(id))
+		Expect(a.Semget(semKey(), 1, semCreat)).To(Return(id))
 		Expect(semStat(a, id)).To(Equal(before))
 		expectSems(a, id, 4, 5)
 		expectSemUsage(a, 1, 2)
@@ -102,48 +102,48 @@ var _ = Describe("semget with a key", func() {
 
 	Clause("semget.excl-existing", func() {
 		a := actor.New()
-		id := Must(a.Semget(semKey, 1, semCreat|0o600))
+		id := Must(a.Semget(semKey(), 1, semCreat|0o600))
 		Must(a.Semctl(id, 0, actor.SETVAL, 3))
 
-		Expect(a.Semget(semKey, 1, semCreat|semExcl|0o600)).To(FailWith(unix.EEXIST))
-		Expect(a.Fork().Semget(semKey, 0, semCreat|semExcl)).To(FailWith(unix.EEXIST))
-		Expect(a.Semget(semKey, 1, 0)).To(Return(id))
+		Expect(a.Semget(semKey(), 1, semCreat|semExcl|0o600)).To(FailWith(unix.EEXIST))
+		Expect(a.Fork().Semget(semKey(), 0, semCreat|semExcl)).To(FailWith(unix.EEXIST))
+		Expect(a.Semget(semKey(), 1, 0)).To(Return(id))
 		expectSems(a, id, 3)
 		expectSemUsage(a, 1, 1)
 	})
 
 	Clause("semget.excl-new", func() {
 		a := actor.New()
-		set := a.Semget(semKey, 1, semCreat|semExcl|0o600)
+		set := a.Semget(semKey(), 1, semCreat|semExcl|0o600)
 		Expect(set).To(ReturnFD())
-		Expect(a.Semget(semKey, 1, 0)).To(Return(set.Value()))
+		Expect(a.Semget(semKey(), 1, 0)).To(Return(set.Value()))
 		expectSemUsage(a, 1, 1)
 	})
 
 	Clause("semget.excl-alone", func() {
 		a := actor.New()
-		Expect(a.Semget(semKey, 1, semExcl|0o600)).To(FailWith(unix.ENOENT))
+		Expect(a.Semget(semKey(), 1, semExcl|0o600)).To(FailWith(unix.ENOENT))
 		expectSemUsage(a, 0, 0)
-		id := Must(a.Semget(semKey, 1, semCreat|0o600))
-		Expect(a.Semget(semKey, 1, semExcl)).To(Return(id))
+		id := Must(a.Semget(semKey(), 1, semCreat|0o600))
+		Expect(a.Semget(semKey(), 1, semExcl)).To(Return(id))
 	})
 
 	Clause("semget.enoent", func() {
 		a := actor.New()
-		Must(a.Semget(semKey+1, 1, semCreat|0o600))
+		Must(a.Semget(semKey()+1, 1, semCreat|0o600))
 		Must(a.Semget(semPrivate, 1, 0o600))
-		Expect(a.Semget(semKey, 1, 0o600)).To(FailWith(unix.ENOENT))
-		Expect(a.Semget(semKey, 0, 0)).To(FailWith(unix.ENOENT))
+		Expect(a.Semget(semKey(), 1, 0o600)).To(FailWith(unix.ENOENT))
+		Expect(a.Semget(semKey(), 0, 0)).To(FailWith(unix.ENOENT))
 		expectSemUsage(a, 2, 2)
 	})
 
 	Clause("semget.enoent-after-removal", func() {
 		a := actor.New()
-		id := Must(a.Semget(semKey, 1, semCreat|0o600))
+		id := Must(a.Semget(semKey(), 1, semCreat|0o600))
 		Must(a.Semctl(id, 0, actor.IPC_RMID, nil))
-		Expect(a.Semget(semKey, 1, 0)).To(FailWith(unix.ENOENT))
+		Expect(a.Semget(semKey(), 1, 0)).To(FailWith(unix.ENOENT))
 
-		again := a.Semget(semKey, 1, semCreat|semExcl|0o600)
+		again := a.Semget(semKey(), 1, semCreat|semExcl|0o600)
 		expectSemSet(a, again, 1)
 		Expect(again.Value()).NotTo(Equal(id))
 	})
@@ -152,7 +152,7 @@ var _ = Describe("semget with a key", func() {
 		a := actor.New()
 		var calls []*actor.Call
 		for range 3 {
-			calls = append(calls, a.Fork().Begin().Semget(semKey, 1, semCreat|semExcl|0o600))
+			calls = append(calls, a.Fork().Begin().Semget(semKey(), 1, semCreat|semExcl|0o600))
 		}
 		made := 0
 		for _, c := range calls {
@@ -181,7 +181,7 @@ var _ = Describe("A new semaphore set", func() {
 	Clause("semget.mode-not-masked", func() {
 		a := actor.New()
 		Must(a.Raw(unix.SYS_UMASK, 0o777))
-		set := a.Semget(semKey, 1, semCreat|0o664)
+		set := a.Semget(semKey(), 1, semCreat|0o664)
 		Expect(set).To(ReturnFD())
 		Expect(semStat(a, set.Value()).Perm.Mode & 0o777).To(Equal(uint32(0o664)))
 	})
@@ -254,10 +254,10 @@ var _ = Describe("A new semaphore set", func() {
 	Clause("semget.otime-tells-first-use", func() {
 		a := actor.New()
 		peer := a.Fork()
-		set := a.Semget(semKey, 2, semCreat|semExcl|0o600)
+		set := a.Semget(semKey(), 2, semCreat|semExcl|0o600)
 		Expect(set).To(ReturnFD())
 		id := set.Value()
-		Expect(peer.Semget(semKey, 2, 0o600)).To(Return(id))
+		Expect(peer.Semget(semKey(), 2, 0o600)).To(Return(id))
 
 		Must(a.SemSetAll(id, 1, 1))
 		Must(a.Semctl(id, 0, actor.SETVAL, 0))
@@ -270,14 +270,14 @@ var _ = Describe("A new semaphore set", func() {
 
 var _ = Describe("The number of semaphores that semget asks for", func() {
 	// semKeyed makes a set of three with a key.
-	semKeyed := func(a *actor.Actor) int { return Must(a.Semget(semKey, 3, semCreat|0o600)) }
+	semKeyed := func(a *actor.Actor) int { return Must(a.Semget(semKey(), 3, semCreat|0o600)) }
 
 	Clause("semget.nsems-up-to-existing", func() {
 		a := actor.New()
 		id := semKeyed(a)
 		for n := range 4 {
-			Expect(a.Semget(semKey, n, 0)).To(Return(id))
-			Expect(a.Semget(semKey, n, semCreat|0o600)).To(Return(id))
+			Expect(a.Semget(semKey(), n, 0)).To(Return(id))
+			Expect(a.Semget(semKey(), n, semCreat|0o600)).To(Return(id))
 		}
 		expectSemUsage(a, 1, 3)
 	})
@@ -286,8 +286,8 @@ var _ = Describe("The number of semaphores that semget asks for", func() {
 		a := actor.New()
 		id := semKeyed(a)
 		for _, n := range []int{4, 5, 100} {
-			Expect(a.Semget(semKey, n, 0)).To(FailWith(unix.EINVAL))
-			Expect(a.Semget(semKey, n, semCreat|0o600)).To(FailWith(unix.EINVAL))
+			Expect(a.Semget(semKey(), n, 0)).To(FailWith(unix.EINVAL))
+			Expect(a.Semget(semKey(), n, semCreat|0o600)).To(FailWith(unix.EINVAL))
 		}
 		Expect(semStat(a, id).Nsems).To(Equal(int64(3)))
 		expectSemUsage(a, 1, 3)
@@ -296,9 +296,9 @@ var _ = Describe("The number of semaphores that semget asks for", func() {
 	Clause("semget.nsems-zero-new", func() {
 		a := actor.New()
 		Expect(a.Semget(semPrivate, 0, 0o600)).To(FailWith(unix.EINVAL))
-		Expect(a.Semget(semKey, 0, semCreat|0o600)).To(FailWith(unix.EINVAL))
+		Expect(a.Semget(semKey(), 0, semCreat|0o600)).To(FailWith(unix.EINVAL))
 		expectSemUsage(a, 0, 0)
-		Expect(a.Semget(semKey, 1, 0)).To(FailWith(unix.ENOENT))
+		Expect(a.Semget(semKey(), 1, 0)).To(FailWith(unix.ENOENT))
 	})
 
 	Clause("semget.nsems-negative", func() {
@@ -306,11 +306,11 @@ var _ = Describe("The number of semaphores that semget asks for", func() {
 		id := semKeyed(a)
 		for _, n := range []int{-1, math.MinInt32} {
 			Expect(a.Semget(semPrivate, n, 0o600)).To(FailWith(unix.EINVAL))
-			Expect(a.Semget(semKey+1, n, semCreat|0o600)).To(FailWith(unix.EINVAL))
-			Expect(a.Semget(semKey, n, 0)).To(FailWith(unix.EINVAL))
+			Expect(a.Semget(semKey()+1, n, semCreat|0o600)).To(FailWith(unix.EINVAL))
+			Expect(a.Semget(semKey(), n, 0)).To(FailWith(unix.EINVAL))
 		}
 		expectSemUsage(a, 1, 3)
-		Expect(a.Semget(semKey, 3, 0)).To(Return(id))
+		Expect(a.Semget(semKey(), 3, 0)).To(Return(id))
 	})
 
 	Clause("semget.nsems-above-semmsl", func() {
@@ -320,10 +320,10 @@ var _ = Describe("The number of semaphores that semget asks for", func() {
 		writeSemLimits(a, l)
 
 		Expect(a.Semget(semPrivate, 6, 0o600)).To(FailWith(unix.EINVAL))
-		Expect(a.Semget(semKey, 6, semCreat|0o600)).To(FailWith(unix.EINVAL))
+		Expect(a.Semget(semKey(), 6, semCreat|0o600)).To(FailWith(unix.EINVAL))
 		expectSemUsage(a, 0, 0)
 		expectSemSet(a, a.Semget(semPrivate, 4, 0o600), 4)
-		expectSemSet(a, a.Semget(semKey, 5, semCreat|0o600), 5)
+		expectSemSet(a, a.Semget(semKey(), 5, semCreat|0o600), 5)
 		expectSemUsage(a, 2, 9)
 	})
 
@@ -355,15 +355,15 @@ var _ = Describe("The limits of an IPC namespace on semaphores", func() {
 		l.mni = 2
 		writeSemLimits(a, l)
 
-		id := Must(a.Semget(semKey, 1, semCreat|0o600))
+		id := Must(a.Semget(semKey(), 1, semCreat|0o600))
 		expectSemSet(a, a.Semget(semPrivate, 2, 0o600), 2)
 		Expect(a.Semget(semPrivate, 1, 0o600)).To(FailWith(unix.ENOSPC))
-		Expect(a.Semget(semKey+1, 1, semCreat|0o600)).To(FailWith(unix.ENOSPC))
+		Expect(a.Semget(semKey()+1, 1, semCreat|0o600)).To(FailWith(unix.ENOSPC))
 		expectSemUsage(a, 2, 3)
-		Expect(a.Semget(semKey, 1, semCreat|0o600)).To(Return(id), "nothing has to be made for it")
+		Expect(a.Semget(semKey(), 1, semCreat|0o600)).To(Return(id), "nothing has to be made for it")
 
 		Must(a.Semctl(id, 0, actor.IPC_RMID, nil))
-		expectSemSet(a, a.Semget(semKey+1, 1, semCreat|0o600), 1)
+		expectSemSet(a, a.Semget(semKey()+1, 1, semCreat|0o600), 1)
 	})
 
 	Clause("semget.enospc-semmns", func() {
@@ -372,16 +372,16 @@ var _ = Describe("The limits of an IPC namespace on semaphores", func() {
 		l.mns = 5
 		writeSemLimits(a, l)
 
-		id := Must(a.Semget(semKey, 3, semCreat|0o600))
+		id := Must(a.Semget(semKey(), 3, semCreat|0o600))
 		Expect(a.Semget(semPrivate, 3, 0o600)).To(FailWith(unix.ENOSPC))
 		expectSemUsage(a, 1, 3)
 		expectSemSet(a, a.Semget(semPrivate, 2, 0o600), 2)
-		Expect(a.Semget(semKey+1, 1, semCreat|0o600)).To(FailWith(unix.ENOSPC))
+		Expect(a.Semget(semKey()+1, 1, semCreat|0o600)).To(FailWith(unix.ENOSPC))
 		expectSemUsage(a, 2, 5)
-		Expect(a.Semget(semKey, 3, semCreat|0o600)).To(Return(id), "nothing has to be made for it")
+		Expect(a.Semget(semKey(), 3, semCreat|0o600)).To(Return(id), "nothing has to be made for it")
 
 		Must(a.Semctl(id, 0, actor.IPC_RMID, nil))
-		expectSemSet(a, a.Semget(semKey+1, 3, semCreat|0o600), 3)
+		expectSemSet(a, a.Semget(semKey()+1, 3, semCreat|0o600), 3)
 		expectSemUsage(a, 2, 5)
 	})
 
@@ -426,7 +426,7 @@ var _ = Describe("The permissions of a set that semget finds", func() {
 		Clause("semget.permission-"+p.name, func() {
 			a := actor.New()
 			expectSemPermission(a, p.permission, Return, func(who *actor.Actor, _ int) *actor.Call {
-				return who.Semget(semKey, 0, p.permission)
+				return who.Semget(semKey(), 0, p.permission)
 			})
 		})
 	}
@@ -436,8 +436,8 @@ var _ = Describe("The permissions of a set that semget finds", func() {
 		id, relations := semRelations(a)
 		setSemMode(a, id, 0)
 		for _, r := range relations {
-			Expect(r.who.Semget(semKey, 0, 0)).To(Return(id), r.name)
-			Expect(r.who.Semget(semKey, 0, semCreat)).To(Return(id), r.name)
+			Expect(r.who.Semget(semKey(), 0, 0)).To(Return(id), r.name)
+			Expect(r.who.Semget(semKey(), 0, semCreat)).To(Return(id), r.name)
 		}
 	})
 
@@ -445,12 +445,12 @@ var _ = Describe("The permissions of a set that semget finds", func() {
 		a := actor.New()
 		owner := capableOnly(a)
 		for _, granted := range []int{0, 0o400, 0o200, 0o600} {
-			id := Must(a.Semget(semKey, 1, semCreat|0o066|granted))
+			id := Must(a.Semget(semKey(), 1, semCreat|0o066|granted))
 			for _, asked := range []int{0o400, 0o200, 0o600} {
 				if asked&^granted == 0 {
-					Expect(owner.Semget(semKey, 1, asked)).To(Return(id))
+					Expect(owner.Semget(semKey(), 1, asked)).To(Return(id))
 				} else {
-					Expect(owner.Semget(semKey, 1, asked)).To(FailWith(unix.EACCES))
+					Expect(owner.Semget(semKey(), 1, asked)).To(FailWith(unix.EACCES))
 				}
 			}
 			Must(a.Semctl(id, 0, actor.IPC_RMID, nil))
@@ -460,19 +460,19 @@ var _ = Describe("The permissions of a set that semget finds", func() {
 	Clause("semget.cap-ipc-owner", func() {
 		a := actor.New()
 		Presuppose(a.Capabilities()>>unix.CAP_IPC_OWNER&1 != 0, "CAP_IPC_OWNER: run as root, in a container with that capability")
-		id := Must(a.Semget(semKey, 1, semCreat))
+		id := Must(a.Semget(semKey(), 1, semCreat))
 		with, without := capableOnly(a, unix.CAP_IPC_OWNER), incapable(a, unix.CAP_IPC_OWNER)
 
-		Expect(with.Semget(semKey, 1, 0o666)).To(Return(id))
-		Expect(without.Semget(semKey, 1, 0o666)).To(FailWith(unix.EACCES))
+		Expect(with.Semget(semKey(), 1, 0o666)).To(Return(id))
+		Expect(without.Semget(semKey(), 1, 0o666)).To(FailWith(unix.EACCES))
 	})
 
 	Clause("semget.cap-ipc-owner-elsewhere", func() {
 		a := actor.New()
-		Must(a.Semget(semKey, 1, semCreat))
+		Must(a.Semget(semKey(), 1, semCreat))
 		other := a.Fork()
 		Must(other.Unshare(unix.CLONE_NEWUSER))
 		Presuppose(other.Capabilities()>>unix.CAP_IPC_OWNER&1 != 0, "all capabilities in a new user namespace")
-		Expect(other.Semget(semKey, 1, 0o600)).To(FailWith(unix.EACCES))
+		Expect(other.Semget(semKey(), 1, 0o600)).To(FailWith(unix.EACCES))
 	})
 })

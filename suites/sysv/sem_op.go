@@ -58,7 +58,7 @@ var _ = Describe("A semaphore operation that can proceed", func() {
 
 	Clause("semop.by-another-process", func() {
 		a := actor.New()
-		id := Must(a.Semget(semKey, 1, semCreat|0o600))
+		id := Must(a.Semget(semKey(), 1, semCreat|0o600))
 		other := a.Fork()
 		Expect(other.Semop(id, sop(0, 4))).To(Return(0))
 		Expect(a.Semop(id, sop(0, -1))).To(Return(0))

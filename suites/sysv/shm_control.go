@@ -14,7 +14,7 @@ var _ = Describe("IPC_STAT of a segment", func() {
 		a := actor.New()
 		b := a.Fork()
 		uid, gid := uint32(Must(a.Raw(unix.SYS_GETEUID))), uint32(Must(a.Raw(unix.SYS_GETEGID)))
-		id := Must(a.Shmget(shmKey, 12345, creat|0o640))
+		id := Must(a.Shmget(shmKey(), 12345, creat|0o640))
 		attach(a, id, 0)
 		Must(b.Shmdt(attach(b, id, 0)))
 		stat := b.ShmStat(id, actor.IPC_STAT)
@@ -24,7 +24,7 @@ var _ = Describe("IPC_STAT of a segment", func() {
 		ds.Atime, ds.Dtime, ds.Ctime = 0, 0, 0
 		ds.Perm.Seq = 0
 		Expect(ds).To(Equal(actor.ShmidDS{
-			Perm:  actor.IPCPerm{Key: shmKey, UID: uid, GID: gid, CUID: uid, CGID: gid, Mode: 0o640},
+			Perm:  actor.IPCPerm{Key: int32(shmKey()), UID: uid, GID: gid, CUID: uid, CGID: gid, Mode: 0o640},
 			Segsz: 12345, Cpid: Must(a.Getpid()), Lpid: Must(b.Getpid()), Nattch: 1,
 		}))
 	})
@@ -65,7 +65,7 @@ var _ = Describe("IPC_STAT of a segment", func() {
 var _ = Describe("IPC_SET of a segment", func() {
 	Clause("shmctl.set", func() {
 		a := actor.New()
-		id := Must(a.Shmget(shmKey, shmPage, creat|0o600))
+		id := Must(a.Shmget(shmKey(), shmPage, creat|0o600))
 		before := segment(a, id)
 		wanted := before
 		for _, mode := range []uint32{0o666, 0, 0o124, 0o777, 0o600} {
@@ -77,7 +77,7 @@ var _ = Describe("IPC_SET of a segment", func() {
 
 	Clause("shmctl.set-owner", func() {
 		a := actor.New()
-		id := Must(a.Shmget(shmKey, shmPage, creat|0o600))
+		id := Must(a.Shmget(shmKey(), shmPage, creat|0o600))
 		wanted := segment(a, id)
 		wanted.Perm.UID, wanted.Perm.GID = uint32(FreshUser()), uint32(FreshUser())
 		Expect(a.ShmSet(id, wanted)).To(Return(0))
@@ -86,19 +86,19 @@ var _ = Describe("IPC_SET of a segment", func() {
 
 	Clause("shmctl.set-nothing-else", func() {
 		a := actor.New()
-		id := Must(a.Shmget(shmKey, shmPage, creat|0o600))
+		id := Must(a.Shmget(shmKey(), shmPage, creat|0o600))
 		attach(a, id, 0)
 		before := segment(a, id)
 		wanted := before
-		wanted.Perm.Key, wanted.Perm.CUID, wanted.Perm.CGID, wanted.Perm.Seq = shmKey+1, before.Perm.CUID+7, before.Perm.CGID+8, before.Perm.Seq+9
+		wanted.Perm.Key, wanted.Perm.CUID, wanted.Perm.CGID, wanted.Perm.Seq = int32(shmKey())+1, before.Perm.CUID+7, before.Perm.CGID+8, before.Perm.Seq+9
 		wanted.Perm.Mode, wanted.Segsz = 0o640, 1<<20
 		Expect(a.ShmSet(id, wanted)).To(Return(0))
 		after := segment(a, id)
 		after.Ctime, before.Ctime = 0, 0
 		before.Perm.Mode = 0o640
 		Expect(after).To(Equal(before))
-		Expect(a.Shmget(shmKey, shmPage, 0)).To(Return(id))
-		Expect(a.Shmget(shmKey+1, 0, 0)).To(FailWith(unix.ENOENT))
+		Expect(a.Shmget(shmKey(), shmPage, 0)).To(Return(id))
+		Expect(a.Shmget(shmKey()+1, 0, 0)).To(FailWith(unix.ENOENT))
 	})
 
 	Clause("shmctl.set-nine-bits", func() {
@@ -130,14 +130,14 @@ var _ = Describe("IPC_SET of a segment", func() {
 	Clause("shmctl.set-takes-effect", func() {
 		a := actor.New()
 		b := capableOnly(a)
-		id := Must(a.Shmget(shmKey, shmPage, creat|0o600))
+		id := Must(a.Shmget(shmKey(), shmPage, creat|0o600))
 		ds := segment(a, id)
 		expectAttached(b.Shmat(id, nil, 0))
 		ds.Perm.Mode = 0o400
 		Expect(b.ShmSet(id, ds)).To(Return(0))
 		Expect(segment(a, id).Perm).To(Equal(ds.Perm))
 		Expect(b.Shmat(id, nil, 0)).To(FailWith(unix.EACCES))
-		Expect(b.Shmget(shmKey, 0, 0o600)).To(FailWith(unix.EACCES))
+		Expect(b.Shmget(shmKey(), 0, 0o600)).To(FailWith(unix.EACCES))
 		at := expectAttached(b.Shmat(id, nil, actor.SHM_RDONLY))
 		ds.Perm.Mode = 0
 		Expect(b.ShmSet(id, ds)).To(Return(0))
@@ -193,7 +193,7 @@ var _ = Describe("The removal of a segment", func() {
 	Clause("shmctl.rmid-attached", func() {
 		a := actor.New()
 		b := a.Fork()
-		id := Must(a.Shmget(shmKey, shmPage, creat|0o640))
+		id := Must(a.Shmget(shmKey(), shmPage, creat|0o640))
 		one, other := attach(a, id, 0), attach(b, id, 0)
 		before := segment(a, id)
 		Expect(a.Shmctl(id, actor.IPC_RMID, nil)).To(Return(0))
@@ -286,10 +286,10 @@ var _ = Describe("The removal of a segment", func() {
 	Clause("shmctl.outlives-creator", func() {
 		a := actor.New()
 		b := a.Fork()
-		id := Must(b.Shmget(shmKey, shmPage, creat|0o600))
+		id := Must(b.Shmget(shmKey(), shmPage, creat|0o600))
 		put(b, attach(b, id, 0), "stays")
 		b.Exit(0)
-		Expect(a.Shmget(shmKey, 0, 0)).To(Return(id))
+		Expect(a.Shmget(shmKey(), 0, 0)).To(Return(id))
 		Expect(segment(a, id).Nattch).To(BeZero())
 		expectHolds(a, attach(a, id, 0), "stays")
 	})
@@ -495,7 +495,7 @@ var _ = Describe("Information about all segments", func() {
 	}{{"stat", actor.SHM_STAT}, {"stat-any", actor.SHM_STAT_ANY}} {
 		Clause("shmctl.shm-"+way.name, func() {
 			a := actor.New()
-			ids := []int{Must(a.Shmget(shmKey, 1234, creat|0o640)), newSegment(a, shmPage), newSegment(a, 3)}
+			ids := []int{Must(a.Shmget(shmKey(), 1234, creat|0o640)), newSegment(a, shmPage), newSegment(a, 3)}
 			attach(a, ids[1], 0)
 			found := map[int]bool{}
 			for index := range Must(a.ShmUsage()) + 1 {

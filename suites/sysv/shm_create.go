@@ -29,12 +29,12 @@ var _ = Describe("A key of shmget", func() {
 	Clause("shmget.finds", func() {
 		a := actor.New()
 		b := a.Fork()
-		id := expectMade(a.Shmget(shmKey, shmPage, creat|0o600), shmKey, shmPage, 0o600)
-		other := expectMade(a.Shmget(shmKey+1, 2*shmPage, creat|0o640), shmKey+1, 2*shmPage, 0o640)
+		id := expectMade(a.Shmget(shmKey(), shmPage, creat|0o600), shmKey(), shmPage, 0o600)
+		other := expectMade(a.Shmget(shmKey()+1, 2*shmPage, creat|0o640), shmKey()+1, 2*shmPage, 0o640)
 		Expect(other).NotTo(Equal(id))
 		put(a, attach(a, id, 0), "found")
-		Expect(b.Shmget(shmKey, 0, 0)).To(Return(id))
-		Expect(b.Shmget(shmKey+1, 0, 0)).To(Return(other))
+		Expect(b.Shmget(shmKey(), 0, 0)).To(Return(id))
+		Expect(b.Shmget(shmKey()+1, 0, 0)).To(Return(other))
 		expectHolds(b, attach(b, id, 0), "found")
 		expectSegments(a, 2)
 	})
@@ -42,17 +42,17 @@ var _ = Describe("A key of shmget", func() {
 	Clause("shmget.creat-new", func() {
 		a := actor.New()
 		b := a.Fork()
-		id := expectMade(a.Shmget(shmKey, shmPage, creat|0o600), shmKey, shmPage, 0o600)
-		Expect(b.Shmget(shmKey, shmPage, 0o600)).To(Return(id))
+		id := expectMade(a.Shmget(shmKey(), shmPage, creat|0o600), shmKey(), shmPage, 0o600)
+		Expect(b.Shmget(shmKey(), shmPage, 0o600)).To(Return(id))
 		expectSegments(a, 1)
 	})
 
 	Clause("shmget.creat-existing", func() {
 		a := actor.New()
-		id := expectMade(a.Shmget(shmKey, shmPage, creat|0o600), shmKey, shmPage, 0o600)
+		id := expectMade(a.Shmget(shmKey(), shmPage, creat|0o600), shmKey(), shmPage, 0o600)
 		put(a, attach(a, id, 0), "kept")
 		before := segment(a, id)
-		Expect(a.Shmget(shmKey, shmPage, creat|0o666)).To(Return(id))
+		Expect(a.Shmget(shmKey(), shmPage, creat|0o666)).To(Return(id))
 		Expect(segment(a, id)).To(Equal(before))
 		expectHolds(a, attach(a, id, 0), "kept")
 		expectSegments(a, 1)
@@ -60,27 +60,27 @@ var _ = Describe("A key of shmget", func() {
 
 	Clause("shmget.excl-existing", func() {
 		a := actor.New()
-		id := expectMade(a.Shmget(shmKey, shmPage, creat|0o600), shmKey, shmPage, 0o600)
+		id := expectMade(a.Shmget(shmKey(), shmPage, creat|0o600), shmKey(), shmPage, 0o600)
 		before := segment(a, id)
 		for _, caller := range []*actor.Actor{a, a.Fork()} {
-			Expect(caller.Shmget(shmKey, shmPage, creat|excl|0o600)).To(FailWith(unix.EEXIST))
+			Expect(caller.Shmget(shmKey(), shmPage, creat|excl|0o600)).To(FailWith(unix.EEXIST))
 		}
 		Expect(segment(a, id)).To(Equal(before))
-		Expect(a.Shmget(shmKey, 0, 0)).To(Return(id))
+		Expect(a.Shmget(shmKey(), 0, 0)).To(Return(id))
 		expectSegments(a, 1)
 	})
 
 	Clause("shmget.excl-new", func() {
 		a := actor.New()
-		id := expectMade(a.Shmget(shmKey, shmPage, creat|excl|0o600), shmKey, shmPage, 0o600)
-		Expect(a.Shmget(shmKey, 0, 0)).To(Return(id))
+		id := expectMade(a.Shmget(shmKey(), shmPage, creat|excl|0o600), shmKey(), shmPage, 0o600)
+		Expect(a.Shmget(shmKey(), 0, 0)).To(Return(id))
 		expectSegments(a, 1)
 	})
 
 	Clause("shmget.enoent", func() {
 		a := actor.New()
-		expectMade(a.Shmget(shmKey, shmPage, creat|0o600), shmKey, shmPage, 0o600)
-		for _, key := range []int{shmKey - 1, shmKey + 1, -1, math.MinInt32} {
+		expectMade(a.Shmget(shmKey(), shmPage, creat|0o600), shmKey(), shmPage, 0o600)
+		for _, key := range []int{shmKey() - 1, shmKey() + 1, -1, math.MinInt32} {
 			Expect(a.Shmget(key, shmPage, 0o600)).To(FailWith(unix.ENOENT), "key %#x", key)
 		}
 		expectSegments(a, 1)
@@ -97,13 +97,13 @@ var _ = Describe("A key of shmget", func() {
 
 	Clause("shmget.key-after-removal", func() {
 		a := actor.New()
-		old := expectMade(a.Shmget(shmKey, shmPage, creat|0o600), shmKey, shmPage, 0o600)
+		old := expectMade(a.Shmget(shmKey(), shmPage, creat|0o600), shmKey(), shmPage, 0o600)
 		at := attach(a, old, 0)
 		put(a, at, "old")
 		Must(a.Shmdt(at))
 		Must(a.Shmctl(old, actor.IPC_RMID, nil))
-		Expect(a.Shmget(shmKey, 0, 0)).To(FailWith(unix.ENOENT))
-		id := expectMade(a.Shmget(shmKey, 5, creat|excl|0o640), shmKey, 5, 0o640)
+		Expect(a.Shmget(shmKey(), 0, 0)).To(FailWith(unix.ENOENT))
+		id := expectMade(a.Shmget(shmKey(), 5, creat|excl|0o640), shmKey(), 5, 0o640)
 		Expect(id).NotTo(Equal(old))
 		expectHolds(a, attach(a, id, 0), zeros(3))
 		expectSegments(a, 1)
@@ -111,12 +111,12 @@ var _ = Describe("A key of shmget", func() {
 
 	Clause("shmget.key-of-marked", func() {
 		a := actor.New()
-		old := expectMade(a.Shmget(shmKey, shmPage, creat|0o600), shmKey, shmPage, 0o600)
+		old := expectMade(a.Shmget(shmKey(), shmPage, creat|0o600), shmKey(), shmPage, 0o600)
 		at := attach(a, old, 0)
 		put(a, at, "old")
 		Must(a.Shmctl(old, actor.IPC_RMID, nil))
-		Expect(a.Shmget(shmKey, 0, 0)).To(FailWith(unix.ENOENT))
-		id := expectMade(a.Shmget(shmKey, 5, creat|excl|0o640), shmKey, 5, 0o640)
+		Expect(a.Shmget(shmKey(), 0, 0)).To(FailWith(unix.ENOENT))
+		id := expectMade(a.Shmget(shmKey(), 5, creat|excl|0o640), shmKey(), 5, 0o640)
 		Expect(id).NotTo(Equal(old))
 		expectHolds(a, attach(a, id, 0), zeros(3))
 		expectHolds(a, at, "old")
@@ -172,7 +172,7 @@ var _ = Describe("A new segment", func() {
 		for _, mode := range []int{0, 0o400, 0o200, 0o100, 0o040, 0o020, 0o010, 0o004, 0o002, 0o001, 0o777, 0o640} {
 			expectMade(a.Shmget(private, shmPage+mode, mode), private, shmPage+mode, mode)
 		}
-		expectMade(a.Shmget(shmKey, shmPage, creat|excl|actor.SHM_NORESERVE|0o421), shmKey, shmPage, 0o421)
+		expectMade(a.Shmget(shmKey(), shmPage, creat|excl|actor.SHM_NORESERVE|0o421), shmKey(), shmPage, 0o421)
 	})
 
 	Clause("shmget.owner-and-creator", func() {
@@ -225,8 +225,8 @@ var _ = Describe("The size of a segment", func() {
 	Clause("shmget.size-zero", func() {
 		a := actor.New()
 		Expect(a.Shmget(private, 0, 0o600)).To(FailWith(unix.EINVAL))
-		Expect(a.Shmget(shmKey, 0, creat|0o600)).To(FailWith(unix.EINVAL))
-		Expect(a.Shmget(shmKey, 0, 0)).To(FailWith(unix.ENOENT))
+		Expect(a.Shmget(shmKey(), 0, creat|0o600)).To(FailWith(unix.EINVAL))
+		Expect(a.Shmget(shmKey(), 0, 0)).To(FailWith(unix.ENOENT))
 		expectSegments(a, 0)
 	})
 
@@ -239,21 +239,21 @@ var _ = Describe("The size of a segment", func() {
 		a := actor.New()
 		setShm(a, "shmmax", 2*shmPage+1)
 		Expect(a.Shmget(private, 2*shmPage+2, 0o600)).To(FailWith(unix.EINVAL))
-		Expect(a.Shmget(shmKey, 2*shmPage+2, creat|0o600)).To(FailWith(unix.EINVAL))
+		Expect(a.Shmget(shmKey(), 2*shmPage+2, creat|0o600)).To(FailWith(unix.EINVAL))
 		expectSegments(a, 0)
 		expectMade(a.Shmget(private, 2*shmPage+1, 0o600), private, 2*shmPage+1, 0o600)
 		setShm(a, "shmmax", 2*shmPage+2)
-		expectMade(a.Shmget(shmKey, 2*shmPage+2, creat|0o600), shmKey, 2*shmPage+2, 0o600)
+		expectMade(a.Shmget(shmKey(), 2*shmPage+2, creat|0o600), shmKey(), 2*shmPage+2, 0o600)
 		expectSegments(a, 2)
 	})
 
 	Clause("shmget.larger-than-existing", func() {
 		a := actor.New()
-		id := expectMade(a.Shmget(shmKey, 100, creat|0o600), shmKey, 100, 0o600)
+		id := expectMade(a.Shmget(shmKey(), 100, creat|0o600), shmKey(), 100, 0o600)
 		// The rest of the last page is not part of what was asked for.
 		for _, size := range []int{101, shmPage, shmPage + 1, 1 << 30} {
-			Expect(a.Shmget(shmKey, size, 0)).To(FailWith(unix.EINVAL), "size %d", size)
-			Expect(a.Shmget(shmKey, size, creat|0o600)).To(FailWith(unix.EINVAL), "size %d", size)
+			Expect(a.Shmget(shmKey(), size, 0)).To(FailWith(unix.EINVAL), "size %d", size)
+			Expect(a.Shmget(shmKey(), size, creat|0o600)).To(FailWith(unix.EINVAL), "size %d", size)
 		}
 		Expect(segment(a, id).Segsz).To(BeEquivalentTo(100))
 		expectSegments(a, 1)
@@ -261,10 +261,10 @@ var _ = Describe("The size of a segment", func() {
 
 	Clause("shmget.smaller-than-existing", func() {
 		a := actor.New()
-		id := expectMade(a.Shmget(shmKey, 100, creat|0o600), shmKey, 100, 0o600)
+		id := expectMade(a.Shmget(shmKey(), 100, creat|0o600), shmKey(), 100, 0o600)
 		for _, size := range []int{0, 1, 99, 100} {
-			Expect(a.Shmget(shmKey, size, 0)).To(Return(id), "size %d", size)
-			Expect(a.Shmget(shmKey, size, creat|0o600)).To(Return(id), "size %d", size)
+			Expect(a.Shmget(shmKey(), size, 0)).To(Return(id), "size %d", size)
+			Expect(a.Shmget(shmKey(), size, creat|0o600)).To(Return(id), "size %d", size)
 		}
 		Expect(segment(a, id).Segsz).To(BeEquivalentTo(100))
 	})
@@ -274,15 +274,15 @@ var _ = Describe("The limits of shared memory", func() {
 	Clause("shmget.shmmni", func() {
 		a := actor.New()
 		setShm(a, "shmmni", 3)
-		id := expectMade(a.Shmget(shmKey, 1, creat|0o600), shmKey, 1, 0o600)
+		id := expectMade(a.Shmget(shmKey(), 1, creat|0o600), shmKey(), 1, 0o600)
 		expectMade(a.Shmget(private, 2, 0o600), private, 2, 0o600)
 		expectMade(a.Shmget(private, 3, 0o600), private, 3, 0o600)
 		for _, caller := range []*actor.Actor{a, a.Fork()} {
 			Expect(caller.Shmget(private, shmPage, 0o600)).To(FailWith(unix.ENOSPC))
-			Expect(caller.Shmget(shmKey+1, shmPage, creat|0o600)).To(FailWith(unix.ENOSPC))
+			Expect(caller.Shmget(shmKey()+1, shmPage, creat|0o600)).To(FailWith(unix.ENOSPC))
 		}
-		Expect(a.Shmget(shmKey+1, 0, 0)).To(FailWith(unix.ENOENT))
-		Expect(a.Shmget(shmKey, 0, creat|0o600)).To(Return(id))
+		Expect(a.Shmget(shmKey()+1, 0, 0)).To(FailWith(unix.ENOENT))
+		Expect(a.Shmget(shmKey(), 0, creat|0o600)).To(Return(id))
 		Expect([]uint64{uint64(usage(a).UsedIDs), usage(a).Tot}).To(Equal([]uint64{3, 3}))
 
 		Must(a.Shmctl(id, actor.IPC_RMID, nil))
@@ -297,7 +297,7 @@ var _ = Describe("The limits of shared memory", func() {
 		setShm(a, "shmall", 4)
 		id := expectMade(a.Shmget(private, 2*shmPage+1, 0o600), private, 2*shmPage+1, 0o600) // which takes three
 		Expect(a.Shmget(private, shmPage+1, 0o600)).To(FailWith(unix.ENOSPC))
-		Expect(a.Shmget(shmKey, shmPage+1, creat|0o600)).To(FailWith(unix.ENOSPC))
+		Expect(a.Shmget(shmKey(), shmPage+1, creat|0o600)).To(FailWith(unix.ENOSPC))
 		Expect(usage(a).Tot).To(BeEquivalentTo(3))
 		expectMade(a.Shmget(private, shmPage, 0o600), private, shmPage, 0o600)
 		Expect(a.Shmget(private, 1, 0o600)).To(FailWith(unix.ENOSPC))
@@ -375,7 +375,7 @@ var _ = Describe("SHM_NORESERVE", func() {
 	Clause("shmget.noreserve", func() {
 		a := actor.New()
 		presupposeHeuristic(a)
-		for _, key := range []int{private, shmKey} {
+		for _, key := range []int{private, shmKey()} {
 			id := expectMade(a.Shmget(key, moreThanMemory, creat|actor.SHM_NORESERVE|0o600), key, moreThanMemory, 0o600)
 			Must(a.Shmctl(id, actor.IPC_RMID, nil))
 		}
@@ -414,7 +414,7 @@ var _ = Describe("SHM_HUGETLB", func() {
 		a := actor.New()
 		a.SetRlimit(unix.RLIMIT_MEMLOCK, 0)
 		Expect(a.Shmget(private, 1<<21, actor.SHM_HUGETLB|0o600)).To(FailWith(unix.EPERM))
-		Expect(a.Shmget(shmKey, 1<<21, creat|actor.SHM_HUGETLB|0o600)).To(FailWith(unix.EPERM))
+		Expect(a.Shmget(shmKey(), 1<<21, creat|actor.SHM_HUGETLB|0o600)).To(FailWith(unix.EPERM))
 		expectSegments(a, 0)
 	})
 
@@ -425,7 +425,7 @@ var _ = Describe("SHM_HUGETLB", func() {
 		Presuppose(pages["HugePages_Free"] == 0 && overcommit == "0", "that no huge pages are to be had")
 		size := pages["Hugepagesize"] << 10
 		Expect(a.Shmget(private, size, actor.SHM_HUGETLB|0o600)).To(FailWith(unix.ENOMEM))
-		Expect(a.Shmget(shmKey, size, creat|actor.SHM_HUGETLB|0o600)).To(FailWith(unix.ENOMEM))
+		Expect(a.Shmget(shmKey(), size, creat|actor.SHM_HUGETLB|0o600)).To(FailWith(unix.ENOMEM))
 		expectSegments(a, 0)
 		expectMade(a.Shmget(private, size, 0o600), private, size, 0o600)
 	})

@@ -21,10 +21,10 @@ type shmRole struct {
 // settled is a segment with a creator and an owner of its own, in groups of their own.
 func settled(admin *actor.Actor) (id int, ds actor.ShmidDS) {
 	perm := actor.IPCPerm{
-		Key: shmKey, UID: uint32(FreshUser()), GID: uint32(FreshUser()), CUID: uint32(FreshUser()), CGID: uint32(FreshUser()), Mode: 0o640,
+		Key: int32(shmKey()), UID: uint32(FreshUser()), GID: uint32(FreshUser()), CUID: uint32(FreshUser()), CGID: uint32(FreshUser()), Mode: 0o640,
 	}
 	creator := ipcUser(admin, int(perm.CUID), int(perm.CGID))
-	id = expectMade(creator.Shmget(shmKey, shmPage, creat|excl|0o600), shmKey, shmPage, 0o600)
+	id = expectMade(creator.Shmget(shmKey(), shmPage, creat|excl|0o600), shmKey(), shmPage, 0o600)
 	perm.Seq = segment(admin, id).Perm.Seq
 	setPerm(admin, id, perm)
 	return id, actor.ShmidDS{Perm: perm}
@@ -32,7 +32,7 @@ func settled(admin *actor.Actor) (id int, ds actor.ShmidDS) {
 
 var shmRoles = []shmRole{
 	{"self", 6, func(admin *actor.Actor) (*actor.Actor, int) {
-		return capableOnly(admin), expectMade(admin.Shmget(shmKey, shmPage, creat|excl|0o600), shmKey, shmPage, 0o600)
+		return capableOnly(admin), expectMade(admin.Shmget(shmKey(), shmPage, creat|excl|0o600), shmKey(), shmPage, 0o600)
 	}},
 	{"owner", 6, func(admin *actor.Actor) (*actor.Actor, int) {
 		id, ds := settled(admin)
@@ -87,15 +87,15 @@ var _ = Describe("The mode of a segment", func() {
 					{0o040, read}, {0o020, write}, {0o004, read}, {0o002, write},
 				} {
 					if ask.granted {
-						Expect(caller.Shmget(shmKey, 0, ask.flags)).To(Return(id), "mode %#o", mode)
+						Expect(caller.Shmget(shmKey(), 0, ask.flags)).To(Return(id), "mode %#o", mode)
 					} else {
-						Expect(caller.Shmget(shmKey, 0, ask.flags)).To(FailWith(unix.EACCES), "mode %#o", mode)
+						Expect(caller.Shmget(shmKey(), 0, ask.flags)).To(FailWith(unix.EACCES), "mode %#o", mode)
 					}
 				}
 				if read && write {
-					Expect(caller.Shmget(shmKey, 0, creat|0o666)).To(Return(id), "mode %#o", mode)
+					Expect(caller.Shmget(shmKey(), 0, creat|0o666)).To(Return(id), "mode %#o", mode)
 				} else {
-					Expect(caller.Shmget(shmKey, 0, creat|0o666)).To(FailWith(unix.EACCES), "mode %#o", mode)
+					Expect(caller.Shmget(shmKey(), 0, creat|0o666)).To(FailWith(unix.EACCES), "mode %#o", mode)
 				}
 			})
 		})
@@ -131,9 +131,9 @@ var _ = Describe("The mode of a segment", func() {
 
 	Clause("shmget.cap-ipc-owner", func() {
 		a := actor.New()
-		id := expectMade(a.Shmget(shmKey, shmPage, creat), shmKey, shmPage, 0)
-		Expect(capableOnly(a, unix.CAP_IPC_OWNER).Shmget(shmKey, shmPage, 0o666)).To(Return(id))
-		Expect(incapable(a, unix.CAP_IPC_OWNER).Shmget(shmKey, shmPage, 0o400)).To(FailWith(unix.EACCES))
+		id := expectMade(a.Shmget(shmKey(), shmPage, creat), shmKey(), shmPage, 0)
+		Expect(capableOnly(a, unix.CAP_IPC_OWNER).Shmget(shmKey(), shmPage, 0o666)).To(Return(id))
+		Expect(incapable(a, unix.CAP_IPC_OWNER).Shmget(shmKey(), shmPage, 0o400)).To(FailWith(unix.EACCES))
 	})
 
 	Clause("shmat.cap-ipc-owner", func() {
@@ -235,7 +235,7 @@ var _ = Describe("Who controls a segment", func() {
 			}
 			Expect(caller.Shmctl(id, actor.IPC_RMID, nil)).To(FailWith(unix.EPERM))
 			Expect(segment(admin, id).Perm).To(Equal(ds.Perm))
-			Expect(admin.Shmget(shmKey, 0, 0)).To(Return(id))
+			Expect(admin.Shmget(shmKey(), 0, 0)).To(Return(id))
 		})
 	}
 

@@ -11,7 +11,8 @@ import (
 
 // What sysvipc(7) says of the three mechanisms; their own pages have the rest.
 
-const overviewKey = 0x51
+// overviewKey is a key that nobody else has.
+func overviewKey() int { return actor.Key(0x51) }
 
 // expectSet checks the values of a set's semaphores, and its permissions for its owner alone.
 func expectSet(a *actor.Actor, id int, values ...int) {
@@ -55,14 +56,14 @@ var _ = Describe("System V IPC", func() {
 
 	Clause("sysvipc.queue-id", func() {
 		a := actor.New()
-		id := a.Msgget(overviewKey, actor.IPC_CREAT|0o600)
+		id := a.Msgget(overviewKey(), actor.IPC_CREAT|0o600)
 		Expect(id).To(ReturnSuccess())
-		Expect(a.Msgget(overviewKey, 0)).To(Return(id.Value()))
+		Expect(a.Msgget(overviewKey(), 0)).To(Return(id.Value()))
 		Expect(a.Msgsnd(id.Value(), 1, []byte("x"), 0)).To(Return(0))
 		expectMessages(a, id.Value(), message{1, "x"})
-		Expect(queueStat(a, id.Value()).Perm).To(SatisfyAll(HaveField("Key", BeEquivalentTo(overviewKey)), HaveField("Mode", BeEquivalentTo(0o600))))
+		Expect(queueStat(a, id.Value()).Perm).To(SatisfyAll(HaveField("Key", BeEquivalentTo(overviewKey())), HaveField("Mode", BeEquivalentTo(0o600))))
 		Expect(a.Msgctl(id.Value(), actor.IPC_RMID, nil)).To(Return(0))
-		Expect(a.Msgget(overviewKey, 0)).To(FailWith(unix.ENOENT))
+		Expect(a.Msgget(overviewKey(), 0)).To(FailWith(unix.ENOENT))
 	})
 
 	Clause("sysvipc.semaphores-synchronize", func() {
@@ -88,14 +89,14 @@ var _ = Describe("System V IPC", func() {
 
 	Clause("sysvipc.set-id", func() {
 		a := actor.New()
-		id := a.Semget(overviewKey, 2, actor.IPC_CREAT|0o600)
+		id := a.Semget(overviewKey(), 2, actor.IPC_CREAT|0o600)
 		Expect(id).To(ReturnSuccess())
-		Expect(a.Semget(overviewKey, 0, 0)).To(Return(id.Value()))
+		Expect(a.Semget(overviewKey(), 0, 0)).To(Return(id.Value()))
 		Expect(a.SemSetAll(id.Value(), 1, 2)).To(Return(0))
 		Expect(a.Semop(id.Value(), actor.SemOp{Num: 1, Op: 5})).To(Return(0))
 		expectSet(a, id.Value(), 1, 7)
 		Expect(a.Semctl(id.Value(), 0, actor.IPC_RMID, nil)).To(Return(0))
-		Expect(a.Semget(overviewKey, 0, 0)).To(FailWith(unix.ENOENT))
+		Expect(a.Semget(overviewKey(), 0, 0)).To(FailWith(unix.ENOENT))
 	})
 
 	Clause("sysvipc.memory-is-shared", func() {
@@ -124,9 +125,9 @@ var _ = Describe("System V IPC", func() {
 
 	Clause("sysvipc.segment-id", func() {
 		a := actor.New()
-		id := a.Shmget(overviewKey, 4096, actor.IPC_CREAT|0o600)
+		id := a.Shmget(overviewKey(), 4096, actor.IPC_CREAT|0o600)
 		Expect(id).To(ReturnSuccess())
-		Expect(a.Shmget(overviewKey, 0, 0)).To(Return(id.Value()))
+		Expect(a.Shmget(overviewKey(), 0, 0)).To(Return(id.Value()))
 		at := a.Shmat(id.Value(), nil, 0)
 		Expect(at).To(ReturnSuccess())
 		expectSegment(a, id.Value(), 4096, 1)
@@ -134,16 +135,16 @@ var _ = Describe("System V IPC", func() {
 		Expect(string(a.Load(at.At(), 2).Data())).To(Equal("x\x00"))
 		Must(a.Shmdt(at.At()))
 		Expect(a.Shmctl(id.Value(), actor.IPC_RMID, nil)).To(Return(0))
-		Expect(a.Shmget(overviewKey, 0, 0)).To(FailWith(unix.ENOENT))
+		Expect(a.Shmget(overviewKey(), 0, 0)).To(FailWith(unix.ENOENT))
 	})
 
 	Clause("sysvipc.kinds-apart", func() {
 		a := actor.New()
 		exclusive := actor.IPC_CREAT | actor.IPC_EXCL | 0o600
 		makers := []func() *actor.Call{
-			func() *actor.Call { return a.Msgget(overviewKey, exclusive) },
-			func() *actor.Call { return a.Semget(overviewKey, 1, exclusive) },
-			func() *actor.Call { return a.Shmget(overviewKey, 1, exclusive) },
+			func() *actor.Call { return a.Msgget(overviewKey(), exclusive) },
+			func() *actor.Call { return a.Semget(overviewKey(), 1, exclusive) },
+			func() *actor.Call { return a.Shmget(overviewKey(), 1, exclusive) },
 		}
 		var ids []int
 		for _, make := range makers {

@@ -2,9 +2,9 @@
 //
 // Actors are processes of their own, so they and their files would outlive a Go process that is
 // killed. The keeper is a second process of the same executable, in a session of its own, that
-// holds the read end of a pipe. When the pipe reports end-of-file the Go process is gone, and the
-// keeper kills every process that carries the mark, restores the files that it was told of, and
-// removes the folder. It is started with the first actor and costs nothing until then.
+// holds one end of a socket. When that reports end-of-file the Go process is gone, and the keeper
+// kills every process that carries the mark, removes System V objects, restores the files that it was
+// told of, and removes the folder. It is started with the first actor and costs nothing until then.
 package keeper
 
 import (
@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -33,7 +32,7 @@ func init() {
 		return
 	}
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-	keep(os.Stdin)
+	keep(&inbox{socket: int(os.Stdin.Fd())})
 	os.Exit(0)
 }
 
@@ -47,12 +46,15 @@ type order struct {
 
 	Run   []string `json:"run,omitempty"`   // a command to be run…
 	After int      `json:"after,omitempty"` // …when this child of the Go process has ended, or else is killed
+
+	Creation *creation `json:"creation,omitempty"` // an object of System V IPC
 }
 
-func keep(orders io.Reader) {
+func keep(orders *inbox) {
 	var mark string
 	var folders []string
 	restore := map[string]string{}
+	made := creations{}
 	var run order
 	lines := bufio.NewScanner(orders)
 	for lines.Scan() {
@@ -61,6 +63,8 @@ func keep(orders io.Reader) {
 			continue // half a line: the writer died while writing it
 		}
 		switch {
+		case o.Creation != nil:
+			made.heed(*o.Creation, orders)
 		case o.Mark != "":
 			mark = o.Mark
 		case o.Remove != "":
@@ -74,10 +78,12 @@ func keep(orders io.Reader) {
 			folders = slices.DeleteFunc(folders, func(f string) bool { return f == o.Forget })
 		}
 	}
+	made.await()
 	if mark != "" {
 		for killMarked(mark) {
 		}
 	}
+	made.remove()
 	if len(run.Run) > 0 {
 		run.run()
 	}
@@ -154,18 +160,18 @@ func removeAll(folder string) error {
 // A Keeper is a running keeper.
 type Keeper struct {
 	mu     sync.Mutex
-	orders *os.File
+	orders int // a socket
 	pid    int
 	folder string
 }
 
 // Start starts a keeper that will kill all processes whose command line carries mark.
 func Start(mark string) (*Keeper, error) {
-	r, w, err := os.Pipe()
+	ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("start the keeper: %w", err)
 	}
-	defer r.Close()
+	defer syscall.Close(ends[0])
 	devNull, err := os.OpenFile("/dev/null", os.O_WRONLY, 0)
 	out := ^uintptr(0)
 	if err == nil {
@@ -173,26 +179,39 @@ func Start(mark string) (*Keeper, error) {
 		out = devNull.Fd()
 	}
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"ipcspec-keeper"}, &syscall.ProcAttr{
-		Dir: "/", Env: []string{env + "=1", "GOMAXPROCS=1", "PATH=" + os.Getenv("PATH")}, Files: []uintptr{r.Fd(), out, out},
+		Dir: "/", Env: []string{env + "=1", "GOMAXPROCS=1", "PATH=" + os.Getenv("PATH")}, Files: []uintptr{uintptr(ends[0]), out, out},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
-		w.Close()
+		_ = syscall.Close(ends[1])
 		return nil, fmt.Errorf("start the keeper (/proc/self/exe): %w", err)
 	}
-	k := &Keeper{orders: w, pid: pid}
+	k := &Keeper{orders: ends[1], pid: pid}
 	return k, k.tell(order{Mark: mark})
 }
 
-func (k *Keeper) tell(o order) error {
+// tell gives an order, perhaps with files.
+func (k *Keeper) tell(o order, files ...int) error {
 	line, err := json.Marshal(o)
 	if err != nil {
 		return err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if _, err := k.orders.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("tell the keeper: %w", err)
+	line = append(line, '\n')
+	var rights []byte
+	if len(files) > 0 {
+		rights = syscall.UnixRights(files...)
+	}
+	for len(line) > 0 {
+		n, err := syscall.SendmsgN(k.orders, line, rights, nil, syscall.MSG_NOSIGNAL)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("tell the keeper: %w", err)
+		}
+		line, rights = line[n:], nil
 	}
 	return nil
 }
@@ -284,7 +303,7 @@ func (k *Keeper) Run(after int, command ...string) error {
 
 // Stop has the keeper do its work and waits until it is done.
 func (k *Keeper) Stop() {
-	k.orders.Close()
+	_ = syscall.Close(k.orders)
 	for {
 		_, err := syscall.Wait4(k.pid, nil, 0, nil)
 		if err != syscall.EINTR {
