@@ -172,6 +172,8 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 		m.liar = excusedIfSame(c, m.liar)
 	case kind == Data || kind == Field:
 		m.liar = ifSucceeds(m.liar)
+	case kind == Count:
+		m.liar = unlessTrue(m.liar)
 	}
 	if (kind == Flag || kind == Argument) && c.blocked() && c.died {
 		m.excuse = ruleAsleep.Name
@@ -400,6 +402,22 @@ func ifSucceeds(make func() *liar) func() *liar {
 				after(live)
 				l.told = live.Result() >= 0
 			}
+		}
+		return l
+	}
+}
+
+// unlessTrue takes it for no lie when the call has returned, this time, the number that is told.
+func unlessTrue(make func() *liar) func() *liar {
+	return func() *liar {
+		l := make()
+		after := l.lie.After
+		l.lie.After = func(live *actor.Call) {
+			result := live.Result()
+			completed, total := live.Tally()
+			after(live)
+			toldCompleted, toldTotal := live.Tally()
+			l.told = live.Result() != result || toldCompleted != completed || toldTotal != total
 		}
 		return l
 	}
@@ -679,13 +697,18 @@ func forge(v int64) func() *actor.Lie {
 	}
 }
 
-// forgeBy makes a lie that tells another number than the call returned this time: the length of a file in
-// /proc is not the same in each run.
-func forgeBy(n int64) func() *actor.Lie {
+// forgeOther makes a lie that tells a number, or where the call has returned just that this time, the next
+// one in the direction given: the length of a file in /proc, or how often a timer has expired, is not the
+// same in each run.
+func forgeOther(v, direction int64) func() *actor.Lie {
 	return func() *actor.Lie {
 		return &actor.Lie{After: func(live *actor.Call) {
+			told := v
+			if live.Result() == v {
+				told += direction
+			}
 			completed, total := live.Tally()
-			live.Forge(max(live.Result(), 0)+n, completed, total)
+			live.Forge(told, completed, total)
 		}}
 	}
 }
@@ -761,8 +784,8 @@ func (b *builder) results(c *call) {
 		}
 		if o >= 0 && o != v {
 			lie := forge(o)
-			if transfers[c.name] && o != 0 {
-				lie = forgeBy(o - v)
+			if o > 0 {
+				lie = forgeOther(o, o-v)
 			}
 			m := b.add(c, Count, fmt.Sprintf("returned %s instead of %s", result(c.name, o), result(c.name, v)), lie)
 			m.Group = group

@@ -278,8 +278,9 @@ var _ = Describe("A check", func() {
 	// catchesTwo sends two signals, and does not look at their order.
 	catchesTwo := func(first, second unix.Signal, between func(a *actor.Actor)) {
 		a := actor.New()
-		a.Handle(first, 0)
-		a.Handle(second, 0)
+		for _, sig := range []unix.Signal{first, second} { // one handler after the other
+			Must(a.Sigaction(sig, actor.SA_SIGINFO, ^uint64(0)))
+		}
 		sender := a.Fork()
 		Expect(sender.Kill(a.PID(), first)).To(Return(0))
 		between(a)
