@@ -541,6 +541,9 @@ func (b *builder) arguments(c *call) {
 			case c.kinds[i] == "pidfdsignal" && b.r.scope(c) == f.bit:
 				b.plan.exclude(ruleScope, 1)
 				continue
+			case b.r.meetsNothing(c, f):
+				b.plan.exclude(ruleNothingMet, 1)
+				continue
 			}
 			if hints[f.name] {
 				b.plan.exclude(ruleHint, 1)
@@ -663,6 +666,10 @@ func (b *builder) inMemory(c *call, arg, off, size int, flags []flag) (all []*Mu
 		}
 		if f.name == "EPOLLEXCLUSIVE" && b.r.sleeps("epoll_wait", "epoll_pwait", "epoll_pwait2") {
 			b.plan.exclude(ruleAtLeastOne, 1)
+			continue
+		}
+		if b.r.meetsNothing(c, f) {
+			b.plan.exclude(ruleNothingMet, 1)
 			continue
 		}
 		if c.open&f.bit != 0 { // what is asked for may be told or not

@@ -238,6 +238,9 @@ var (
 	ruleScope = Rule{
 		Name: "scope-of-descriptor", Why: "the flag asks for the scope that the descriptor of the process or thread has without it",
 	}
+	ruleNothingMet = Rule{
+		Name: "nothing-met", Why: "the flag is about something that the call does not meet: an address off the boundary (SHM_RND), memory where the spec has just unmapped all (SHM_REMAP), a set that is still there when the process ends (SEM_UNDO)",
+	}
 	ruleNoStack = Rule{
 		Name: "no-stack", Why: "the flag is about an alternate stack, and the call takes that away",
 	}
@@ -257,7 +260,7 @@ var (
 
 // Rules returns all rules with their reasons.
 func Rules() []Rule {
-	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleAtLeastOne, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleWholePages, ruleUncounted, ruleSame, ruleEither, ruleOpen, ruleDied, ruleToldAgain, ruleUnordered, ruleScope, ruleNoStack, ruleAsleep, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
+	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleAtLeastOne, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleWholePages, ruleUncounted, ruleSame, ruleEither, ruleOpen, ruleDied, ruleToldAgain, ruleUnordered, ruleScope, ruleNothingMet, ruleNoStack, ruleAsleep, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
 }
 
 var isolates = set("unshare", "setns", "mount", "umount2", "chroot", "pivot_root", "chdir", "fchdir", "capset", "setgroups",

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -441,4 +442,32 @@ func ipcEffects(c *call, put func(words string, effect func(live *actor.Call) bo
 
 func takeMessage(a *actor.Actor, id int) bool {
 	return a.Quietly().Msgrcv(id, 8192, 0, actor.IPC_NOWAIT|actor.MSG_NOERROR).OK()
+}
+
+// meetsNothing says that a call does not meet that which its flag is about.
+func (r *recording) meetsNothing(c *call, f flag) bool {
+	if c.failed() {
+		return false
+	}
+	switch f.name {
+	case "SHM_RND":
+		return c.args[1]%uint64(os.Getpagesize()) == 0
+	case "SHM_REMAP":
+		// The latest call about that address has taken away what there was.
+		for i := c.index - 1; i >= 0; i-- {
+			if o := r.calls[i]; o.actor == c.actor && slices.Contains(o.args, c.args[1]) {
+				return o.name == "munmap" && !o.failed()
+			}
+		}
+	case "SEM_UNDO":
+		for _, o := range r.calls[c.index+1:] {
+			switch {
+			case o.name == "exit_group" && o.actor == c.actor:
+				return false
+			case o.name == "semctl" && o.args[0] == c.args[0] && o.args[2] == actor.IPC_RMID && !o.failed():
+				return true
+			}
+		}
+	}
+	return false
 }

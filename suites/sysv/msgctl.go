@@ -182,13 +182,11 @@ var _ = Describe("IPC_SET of a queue", func() {
 	Clause("msgctl.times-move-on", func() {
 		a := actor.New()
 		id := queueOf(a, message{1, "x"})
-		Must(a.Msgrcv(id, 8, 0, 0))
+		expectMessage(a.Msgrcv(id, 8, 0, 0), message{1, "x"})
 		was := queueStat(a, id)
 		// They are in seconds, so that a later one cannot be told before the next second.
 		before := ipcNow(a)
-		for _, time := range []int64{was.Stime, was.Rtime, was.Ctime} {
-			Expect(time).To(BeNumerically("<=", before))
-		}
+		Expect([]int64{was.Stime, was.Rtime, was.Ctime}).To(HaveEach(BeNumerically("<=", before)))
 		for ; before <= max(was.Stime, was.Rtime, was.Ctime); before = ipcNow(a) {
 			Must(a.Nanosleep(unix.CLOCK_MONOTONIC, 0, 20e6))
 		}
@@ -197,7 +195,7 @@ var _ = Describe("IPC_SET of a queue", func() {
 		}
 		is := queueStat(a, id)
 		Expect([]bool{is.Stime >= before, is.Rtime == was.Rtime, is.Ctime == was.Ctime}).To(HaveEach(BeTrue()))
-		Expect(a.Msgrcv(id, 8, 0, 0)).To(Return(1))
+		expectMessage(a.Msgrcv(id, 8, 0, 0), message{1, "x"})
 		is = queueStat(a, id)
 		Expect([]bool{is.Rtime >= before, is.Ctime == was.Ctime}).To(HaveEach(BeTrue()))
 		Expect(a.MsgSet(id, is)).To(Return(0))
@@ -619,7 +617,9 @@ var _ = Describe("What is known of all queues", func() {
 			Must(a.Msgctl(id, actor.IPC_RMID, nil))
 		}
 		index := lastIndex(a)
-		Expect(a.MsgStat(index, actor.MSG_STAT)).To(Return(id))
+		call := a.MsgStat(index, actor.MSG_STAT)
+		Expect(call).To(Return(id))
+		Expect(call.MsqidDS()).To(Equal(queueStat(a, id)))
 	})
 
 	Clause("msgctl.msg-stat-eacces", func() {
@@ -629,7 +629,9 @@ var _ = Describe("What is known of all queues", func() {
 		poor := capableOnly(a)
 		Expect(poor.MsgStat(index, actor.MSG_STAT)).To(FailWith(unix.EACCES))
 		setMode(a, id, 0o400)
-		Expect(poor.MsgStat(index, actor.MSG_STAT)).To(Return(id))
+		call := poor.MsgStat(index, actor.MSG_STAT)
+		Expect(call).To(Return(id))
+		Expect(call.MsqidDS()).To(Equal(queueStat(a, id)))
 	})
 
 	Clause("msgctl.msg-stat-any-for-anybody", func() {

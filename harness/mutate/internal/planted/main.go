@@ -427,6 +427,61 @@ var _ = Describe("A check", func() {
 		Expect(a.Write(w, []byte("x"))).To(Return(1))
 		Expect(a.Read(r, 1)).To(ReturnData("x"))
 	})
+
+	const page = 4096
+	// attaches judges where a shmat attaches a new segment, beside one at which nobody looks.
+	attaches := func(a *actor.Actor, at, want, flags int) {
+		id := Must(a.Shmget(actor.IPC_PRIVATE, page, 0o600))
+		Expect(a.Shmat(id, at, flags)).To(Return(want))
+		stat := a.ShmStat(id, actor.IPC_STAT)
+		Must(stat)
+		Expect(stat.ShmidDS().Nattch).To(BeEquivalentTo(1))
+	}
+	pages := func(a *actor.Actor) int {
+		return Must(a.Mmap(0, 2*page, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, -1, 0))
+	}
+	hole := func(a *actor.Actor) int {
+		at := pages(a)
+		Must(a.Munmap(uint64(at), 2*page))
+		return at
+	}
+	Clause("planted.round-address", func() {
+		a := actor.New()
+		at := hole(a)
+		attaches(a, at, at, actor.SHM_RND)
+	})
+	Clause("planted.round-down", func() {
+		a := actor.New()
+		at := hole(a)
+		attaches(a, at+1, at, actor.SHM_RND)
+	})
+	Clause("planted.remap-hole", func() {
+		a := actor.New()
+		at := hole(a)
+		attaches(a, at, at, actor.SHM_REMAP)
+	})
+	Clause("planted.remap-occupied", func() {
+		a := actor.New()
+		at := pages(a)
+		attaches(a, at, at, actor.SHM_REMAP)
+	})
+	for _, removed := range []bool{true, false} {
+		Clause(map[bool]string{true: "planted.undo-of-removed", false: "planted.undo-of-kept"}[removed], func() {
+			a := actor.New()
+			id := Must(a.Semget(actor.IPC_PRIVATE, 1, 0o600))
+			child := a.Fork()
+			Expect(child.Semop(id, actor.SemOp{Op: 3, Flags: actor.SEM_UNDO})).To(Return(0))
+			Expect(a.Semctl(id, 0, actor.GETVAL, nil)).To(Return(3))
+			if removed {
+				Must(a.Semctl(id, 0, actor.IPC_RMID, nil))
+				child.Exit(0)
+				return
+			}
+			child.Exit(0)
+			Expect(a.Semctl(id, 0, actor.GETVAL, nil)).To(Return(0))
+			Must(a.Semctl(id, 0, actor.IPC_RMID, nil))
+		})
+	}
 })
 
 func main() {
