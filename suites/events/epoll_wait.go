@@ -320,96 +320,14 @@ var _ = Describe("epoll_wait that fails", func() {
 	})
 })
 
-// The calls with a signal mask, each as a function of a mask (bytes, a Mem or nil) and a timeout in
-// milliseconds, −1 for none.
-var maskedWaits = []struct {
-	name string
-	wait func(c actor.Caller, epfd int, mask any, timeout int) *actor.Call
-}{
-	{"epoll_pwait", func(c actor.Caller, epfd int, mask any, timeout int) *actor.Call {
-		return c.EpollPwaitMasked(epfd, 2, timeout, mask)
-	}},
-	{"epoll_pwait2", func(c actor.Caller, epfd int, mask any, timeout int) *actor.Call {
-		if timeout < 0 {
-			return c.EpollPwait2(epfd, 2, nil, mask)
-		}
-		return c.EpollPwait2(epfd, 2, duration(0, int64(timeout)*ms), mask)
-	}},
-}
-
-// expectMask checks that the actor blocks exactly these signals.
-func expectMask(a *actor.Actor, sigs ...unix.Signal) {
-	GinkgoHelper()
-	mask := a.Sigprocmask(unix.SIG_BLOCK, nil)
-	Expect(mask).To(Return(0))
-	Expect(mask.Word()).To(Equal(actor.Mask(sigs...)))
-}
-
 var _ = Describe("epoll_pwait and epoll_pwait2", func() {
-	pwait, pwait2 := maskedWaits[0].wait, maskedWaits[1].wait
-
-	Clause("epollwait.pwait-null-mask", func() {
-		w := newWatch()
-		w.a.Handle(unix.SIGUSR1, 0)
-		w.a.SetMask(unix.SIGUSR1)
-		Expect(pwait(w.a.Caller, w.epfd, nil, 0)).To(Return(0))
-		wait := pwait(w.a.Begin(), w.epfd, nil, -1)
-		Expect(wait).To(Block())
-		Must(w.other.Kill(w.a.PID(), unix.SIGUSR1)) // the thread blocks it
-		Expect(wait).To(Block())
-		w.fire()
-		Expect(wait).To(ReturnEvents(fired))
-		Expect(w.a).To(Catch())
-	})
-
-	Clause("epollwait.pwait-pending-signal", func() {
-		w := newWatch()
-		w.a.Handle(unix.SIGUSR1, 0)
-		w.a.SetMask(unix.SIGUSR1)
-		Must(w.other.Kill(w.a.PID(), unix.SIGUSR1))
-		Expect(pwait(w.a.Caller, w.epfd, signalMask(), -1)).To(FailWith(unix.EINTR))
-		Expect(w.a).To(Catch(unix.SIGUSR1))
-	})
-
-	Clause("epollwait.pwait-event-before-signal-mask", func() {
-		w := newWatch()
-		w.a.Handle(unix.SIGUSR1, 0)
-		wait := pwait(w.a.Begin(), w.epfd, signalMask(unix.SIGUSR1), -1)
-		Expect(wait).To(Block())
-		Must(w.other.Kill(w.a.PID(), unix.SIGUSR1))
-		Expect(wait).To(Block())
-		Expect(w.a).To(Catch())
-		w.fire()
-		Expect(wait).To(ReturnEvents(fired))
-		Expect(w.a).To(Catch(unix.SIGUSR1))
-	})
-
 	Clause("epollwait.pwait-signal-while-asleep", func() {
 		w := newWatch()
 		w.a.Handle(unix.SIGUSR1, 0)
 		w.a.SetMask(unix.SIGUSR1)
-		interruptCall(pwait(w.a.Begin(), w.epfd, signalMask(), -1))
+		interruptCall(w.a.Begin().EpollPwaitMasked(w.epfd, 2, -1, signalMask()))
 		expectMask(w.a, unix.SIGUSR1)
 	})
-
-	restores := func(wait func(c actor.Caller, epfd int, mask any, timeout int) *actor.Call) {
-		GinkgoHelper()
-		w := newWatch()
-		w.a.Handle(unix.SIGUSR1, 0)
-		w.a.SetMask(unix.SIGUSR1, unix.SIGHUP)
-
-		Expect(wait(w.a.Caller, w.epfd, signalMask(unix.SIGTERM), 1)).To(Return(0))
-		expectMask(w.a, unix.SIGUSR1, unix.SIGHUP)
-		w.fire()
-		Expect(wait(w.a.Caller, w.epfd, signalMask(unix.SIGTERM), 1)).To(ReturnEvents(fired))
-		expectMask(w.a, unix.SIGUSR1, unix.SIGHUP)
-		Must(w.a.Read(w.r, 1))
-		interruptCall(wait(w.a.Begin(), w.epfd, signalMask(unix.SIGTERM), -1))
-		expectMask(w.a, unix.SIGUSR1, unix.SIGHUP)
-		Expect(w.a.Events()[0].Mask).To(Equal(actor.Mask(unix.SIGUSR1, unix.SIGHUP)), "the mask that the handler's return restores")
-	}
-	Clause("epollwait.pwait-mask-restored", func() { restores(pwait) })
-	Clause("epollwait.pwait2-mask", func() { restores(pwait2) })
 
 	Clause("epollwait.pwait-sigsetsize", func() {
 		w := newWatch()
@@ -424,7 +342,7 @@ var _ = Describe("epoll_pwait and epoll_pwait2", func() {
 	Clause("epollwait.pwait-mask-fault", func() {
 		w := newWatch()
 		w.fire()
-		Expect(pwait(w.a.Caller, w.epfd, w.a.Unmapped(), 0)).To(FailWith(unix.EFAULT))
+		Expect(w.a.EpollPwaitMasked(w.epfd, 2, 0, w.a.Unmapped())).To(FailWith(unix.EFAULT))
 		Expect(w.a.EpollWait(w.epfd, 2, 0)).To(ReturnEvents(fired))
 	})
 

@@ -307,61 +307,6 @@ func polls(c actor.Caller, fd int, timeout, mask any) *actor.Call {
 }
 
 var _ = Describe("ppoll", func() {
-	Clause("poll.ppoll-null-mask", func() {
-		a := actor.New()
-		a.Handle(unix.SIGUSR1, 0)
-		a.SetMask(unix.SIGUSR1)
-		r, w := a.Pipe(0)
-		other := a.Fork()
-		poll := polls(a.Begin(), r, nil, nil)
-		Expect(poll).To(Block())
-		Must(other.Kill(a.PID(), unix.SIGUSR1))
-		Expect(poll).To(Block())
-		Must(other.Write(w, oneByte))
-		Expect(poll).To(ReturnRevents(pollIn))
-		Expect(a).To(Catch())
-	})
-
-	Clause("poll.ppoll-pending-signal", func() {
-		a := actor.New()
-		a.Handle(unix.SIGUSR1, 0)
-		a.SetMask(unix.SIGUSR1)
-		r, _ := a.Pipe(0)
-		Must(a.Kill(a.PID(), unix.SIGUSR1))
-		Expect(polls(a.Caller, r, nil, signalMask())).To(FailWith(unix.EINTR))
-		Expect(a).To(Catch(unix.SIGUSR1))
-	})
-
-	Clause("poll.ppoll-masked-signal", func() {
-		a := actor.New()
-		a.Handle(unix.SIGUSR1, 0)
-		r, w := a.Pipe(0)
-		other := a.Fork()
-		poll := polls(a.Begin(), r, nil, signalMask(unix.SIGUSR1))
-		Expect(poll).To(Block())
-		Must(other.Kill(a.PID(), unix.SIGUSR1))
-		Expect(poll).To(Block())
-		Expect(a).To(Catch())
-		Must(other.Write(w, oneByte))
-		Expect(poll).To(ReturnRevents(pollIn))
-		Expect(a).To(Catch(unix.SIGUSR1))
-	})
-
-	Clause("poll.ppoll-mask-restored", func() {
-		a := actor.New()
-		a.Handle(unix.SIGUSR1, 0)
-		a.SetMask(unix.SIGUSR1, unix.SIGHUP)
-		r, w := a.Pipe(0)
-		Expect(polls(a.Caller, r, duration(0, ms), signalMask(unix.SIGTERM))).To(ReturnRevents(0))
-		expectMask(a, unix.SIGUSR1, unix.SIGHUP)
-		Must(a.Write(w, oneByte))
-		Expect(polls(a.Caller, r, nil, signalMask(unix.SIGTERM))).To(ReturnRevents(pollIn))
-		expectMask(a, unix.SIGUSR1, unix.SIGHUP)
-		Must(a.Read(r, 1))
-		interruptCall(polls(a.Begin(), r, nil, signalMask(unix.SIGTERM)))
-		expectMask(a, unix.SIGUSR1, unix.SIGHUP)
-	})
-
 	Clause("poll.ppoll-nanoseconds", func() {
 		a := actor.New()
 		r, _ := a.Pipe(0)
