@@ -112,11 +112,16 @@ var _ = Describe("What each permission bit permits", func() {
 		Clause(bit.id, func() {
 			a := actor.New()
 			s := newIPCSociety(a)
-			id := Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o600))
+			id, setMode := s.queue()
+			// holds looks what the queue holds, by its creator, who may read it for a while.
+			holds := func(mode int, messages ...message) {
+				GinkgoHelper()
+				setMode(0o600)
+				expectMessages(s.creator, id, messages...)
+				setMode(mode)
+			}
 			for _, mode := range []int{bit.bit, 0o777 &^ bit.bit} {
-				setQueue(a, id, func(ds *actor.MsqidDS) {
-					ds.Perm.UID, ds.Perm.GID, ds.Perm.Mode = uint32(s.ownerID), uint32(s.groupID), uint32(mode)
-				})
+				setMode(mode)
 				for _, p := range s.people {
 					may := mode&bit.bit != 0
 					if p.shift != bit.shift {
@@ -126,10 +131,10 @@ var _ = Describe("What each permission bit permits", func() {
 						send := p.Msgsnd(id, 1, []byte("x"), actor.IPC_NOWAIT)
 						if may {
 							Expect(send).To(Return(0), "%s, %#o", p.who, mode)
-							expectMessages(a, id, message{1, "x"})
+							holds(mode, message{1, "x"})
 						} else {
 							Expect(send).To(FailWith(unix.EACCES), "%s, %#o", p.who, mode)
-							expectMessages(a, id)
+							holds(mode)
 						}
 						continue
 					}
@@ -253,32 +258,30 @@ var _ = Describe("IPC_SET of a queue", func() {
 	Clause("msgctl.set-eperm", func() {
 		a := actor.New()
 		s := newIPCSociety(a)
-		id := Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o600))
-		setQueue(a, id, func(ds *actor.MsqidDS) {
-			ds.Perm.UID, ds.Perm.GID, ds.Perm.Mode = uint32(s.ownerID), uint32(s.groupID), 0o777
-		})
-		was := queueStat(a, id)
+		id, setMode := s.queue()
+		setMode(0o777)
+		was := queueStat(s.creator, id)
 		for _, p := range s.people[2:] {
 			Expect(p.MsgSet(id, changed(was))).To(FailWith(unix.EPERM), p.who)
 		}
-		Expect(queueStat(a, id)).To(Equal(was))
+		Expect(queueStat(s.creator, id)).To(Equal(was))
 	})
 
 	Clause("msgctl.set-former-owner", func() {
 		a := actor.New()
 		s := newIPCSociety(a)
 		id := Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o666))
-		setQueue(a, id, func(ds *actor.MsqidDS) { ds.Perm.UID = uint32(s.ownerID) })
-		ds := queueSettings(a, id)
+		setQueue(s.creator, id, func(ds *actor.MsqidDS) { ds.Perm.UID = uint32(s.ownerID) })
+		ds := queueSettings(s.creator, id)
 		ds.Qbytes = 200
 		Expect(s.owner.MsgSet(id, ds)).To(Return(0))
-		Expect(queueStat(a, id).Qbytes).To(BeEquivalentTo(200))
+		Expect(queueStat(s.creator, id).Qbytes).To(BeEquivalentTo(200))
 		ds.Perm.UID = uint32(FreshUser())
 		Expect(s.owner.MsgSet(id, ds)).To(Return(0))
-		was := queueStat(a, id)
+		was := queueStat(s.creator, id)
 		ds.Perm.UID = uint32(s.ownerID)
 		Expect(s.owner.MsgSet(id, ds)).To(FailWith(unix.EPERM))
-		Expect(queueStat(a, id)).To(Equal(was))
+		Expect(queueStat(s.creator, id)).To(Equal(was))
 	})
 
 	Clause("msgctl.set-sys-admin-may", func() {
@@ -408,8 +411,8 @@ var _ = Describe("Removing a queue", func() {
 		Clause("msgctl.rmid-by-owner-and-creator", who, func() {
 			a := actor.New()
 			s := newIPCSociety(a)
-			id := Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o600))
-			setQueue(a, id, func(ds *actor.MsqidDS) { ds.Perm.UID, ds.Perm.Mode = uint32(s.ownerID), 0 })
+			id, setMode := s.queue()
+			setMode(0)
 			Expect([]*actor.Actor{s.creator, s.owner}[i].Msgctl(id, actor.IPC_RMID, nil)).To(Return(0))
 			Expect(queues(a)).To(BeZero())
 		})
@@ -418,16 +421,14 @@ var _ = Describe("Removing a queue", func() {
 	Clause("msgctl.rmid-eperm", func() {
 		a := actor.New()
 		s := newIPCSociety(a)
-		id := Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o600))
-		Must(a.Msgsnd(id, 1, []byte("x"), 0))
-		setQueue(a, id, func(ds *actor.MsqidDS) {
-			ds.Perm.UID, ds.Perm.GID, ds.Perm.Mode = uint32(s.ownerID), uint32(s.groupID), 0o777
-		})
+		id, setMode := s.queue()
+		Must(s.creator.Msgsnd(id, 1, []byte("x"), 0))
+		setMode(0o777)
 		for _, p := range s.people[2:] {
 			Expect(p.Msgctl(id, actor.IPC_RMID, nil)).To(FailWith(unix.EPERM), p.who)
 		}
 		Expect(queues(a)).To(Equal(1))
-		expectMessages(a, id, message{1, "x"})
+		expectMessages(s.creator, id, message{1, "x"})
 	})
 
 	Clause("msgctl.rmid-sys-admin-may", func() {

@@ -317,12 +317,10 @@ var _ = Describe("The permissions that msgget asks for", func() {
 	Clause("msgget.eacces-classes", func() {
 		a := actor.New()
 		s := newIPCSociety(a)
-		id := Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o600))
+		id, setMode := s.queue()
 		for _, bit := range []int{0o400, 0o200, 0o040, 0o020, 0o004, 0o002} {
 			for _, mode := range []int{bit, 0o666 &^ bit} {
-				setQueue(a, id, func(ds *actor.MsqidDS) {
-					ds.Perm.UID, ds.Perm.GID, ds.Perm.Mode = uint32(s.ownerID), uint32(s.groupID), uint32(mode)
-				})
+				setMode(mode)
 				for _, p := range s.people {
 					for _, asked := range []int{0o444, 0o222} {
 						if mode>>p.shift&asked&7 != 0 {

@@ -105,9 +105,9 @@ func semSecond(a *actor.Actor) int64 {
 // semNextSecond lets the second turn, so that a new time differs from an old one.
 func semNextSecond(a *actor.Actor) {
 	GinkgoHelper()
-	now := semSecond(a)
-	Must(a.Quietly().Nanosleep(unix.CLOCK_REALTIME, unix.TIMER_ABSTIME, (now+1)*1e9))
-	Eventually(func() int64 { return semSecond(a) }).Should(BeNumerically(">", now))
+	for now := semSecond(a); semSecond(a) == now; {
+		Must(a.Quietly().Nanosleep(unix.CLOCK_MONOTONIC, 0, 20e6)) // far below every limit of a call
+	}
 }
 
 // beSemTime succeeds for a time from since until now.
@@ -179,8 +179,9 @@ type semRelation struct {
 }
 
 // semRelations makes a set of two semaphores whose owner, creator and their groups are all different,
-// and somebody in each relation to it, without capabilities.
-func semRelations(a *actor.Actor) (id int, relations []semRelation) {
+// and somebody in each relation to it, without capabilities, the creator first. The creator may set the mode,
+// whatever it is.
+func semRelations(a *actor.Actor) (id int, relations []semRelation, setMode func(mode int)) {
 	creator, owner, stranger := FreshUser(), FreshUser(), FreshUser()
 	relations = []semRelation{
 		{"creator", 0o600, ipcUser(a, creator, creator)},
@@ -192,24 +193,33 @@ func semRelations(a *actor.Actor) (id int, relations []semRelation) {
 	id = Must(relations[0].who.Semget(semKey(), 2, actor.IPC_CREAT|0o600))
 	var ds actor.SemidDS
 	ds.Perm.UID, ds.Perm.GID, ds.Perm.Mode = uint32(owner), uint32(owner), 0o600
-	Must(a.SemSet(id, ds))
-	return id, relations
+	by := relations[0].who
+	Must(by.SemSet(id, ds))
+	return id, relations, func(mode int) {
+		ds.Perm.Mode = uint32(mode)
+		Must(by.SemSet(id, ds))
+	}
 }
 
 // expectSemPermission judges that an operation takes exactly the given permission (0444 or 0222) of
 // whoever asks for it: that alone is enough, and everything else is not, and changes nothing. The set's
-// values are 3 and 0, and a has set them.
-func expectSemPermission(a *actor.Actor, permission int, succeed func(id int) types.GomegaMatcher, ask func(who *actor.Actor, id int) *actor.Call) {
+// values are 3 and 0, and its creator has set them.
+func expectSemPermission(a *actor.Actor, permission int, succeed func(creator *actor.Actor, id int) types.GomegaMatcher, ask func(who *actor.Actor, id int) *actor.Call) {
 	GinkgoHelper()
-	id, relations := semRelations(a)
+	id, relations, setMode := semRelations(a)
+	creator := relations[0].who
 	for _, r := range relations {
-		Must(a.SemSetAll(id, 3, 0))
-		setSemMode(a, id, r.bits&permission)
-		Expect(ask(r.who, id)).To(succeed(id), r.name)
-
-		setSemMode(a, id, 0o666&^(r.bits&permission))
-		Must(a.SemSetAll(id, 3, 0)) // so that a change shows
-		Expect(ask(r.who, id)).To(FailWith(unix.EACCES), r.name)
-		expectSems(a, id, 3, 0)
+		for _, mode := range []int{r.bits & permission, 0o666 &^ (r.bits & permission)} {
+			setMode(0o600)
+			Must(creator.SemSetAll(id, 3, 0)) // so that a change shows
+			setMode(mode)
+			if mode == r.bits&permission {
+				Expect(ask(r.who, id)).To(succeed(creator, id), r.name)
+				continue
+			}
+			Expect(ask(r.who, id)).To(FailWith(unix.EACCES), r.name)
+			setMode(0o600)
+			expectSems(creator, id, 3, 0)
+		}
 	}
 }

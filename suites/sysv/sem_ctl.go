@@ -247,7 +247,7 @@ var _ = Describe("What semctl takes to be permitted", func() {
 	for _, p := range []struct {
 		name       string
 		permission int
-		returns    func(a *actor.Actor, id int) int
+		returns    func(creator *actor.Actor, id int) int
 		ask        func(who *actor.Actor, id int) *actor.Call
 	}{
 		{"stat-read", 0o444, zero, func(who *actor.Actor, id int) *actor.Call { return who.SemStat(id, actor.IPC_STAT) }},
@@ -258,7 +258,7 @@ var _ = Describe("What semctl takes to be permitted", func() {
 		{"getval-read", 0o444, func(*actor.Actor, int) int { return 3 }, func(who *actor.Actor, id int) *actor.Call {
 			return who.Semctl(id, 0, actor.GETVAL, nil)
 		}},
-		{"getpid-read", 0o444, func(a *actor.Actor, _ int) int { return a.PID() }, func(who *actor.Actor, id int) *actor.Call {
+		{"getpid-read", 0o444, func(creator *actor.Actor, _ int) int { return creator.PID() }, func(who *actor.Actor, id int) *actor.Call {
 			return who.Semctl(id, 0, actor.GETPID, nil)
 		}},
 		{"getncnt-read", 0o444, zero, func(who *actor.Actor, id int) *actor.Call { return who.Semctl(id, 0, actor.GETNCNT, nil) }},
@@ -268,7 +268,7 @@ var _ = Describe("What semctl takes to be permitted", func() {
 	} {
 		Clause("semctl.permission-"+p.name, func() {
 			a := actor.New()
-			expectSemPermission(a, p.permission, func(id int) types.GomegaMatcher { return Return(p.returns(a, id)) }, p.ask)
+			expectSemPermission(a, p.permission, func(creator *actor.Actor, id int) types.GomegaMatcher { return Return(p.returns(creator, id)) }, p.ask)
 		})
 	}
 
@@ -365,7 +365,7 @@ var _ = Describe("What semctl takes to be permitted", func() {
 		for i, name := range []string{"creator", "owner"} {
 			Clause("semctl."+c.name+"-by-"+name, func() {
 				a := actor.New()
-				id, relations := semRelations(a)
+				id, relations, _ := semRelations(a)
 				setSemMode(a, id, 0) // the bits have no say in it
 				ds := semSettable(a, id)
 				ds.Perm.Mode = 0o640
@@ -380,7 +380,7 @@ var _ = Describe("What semctl takes to be permitted", func() {
 
 		Clause("semctl."+c.name+"-eperm", func() {
 			a := actor.New()
-			id, relations := semRelations(a)
+			id, relations, _ := semRelations(a)
 			setSemMode(a, id, 0o666)
 			before := semStat(a, id)
 			ds := before
@@ -396,7 +396,7 @@ var _ = Describe("What semctl takes to be permitted", func() {
 		Clause("semctl."+c.name+"-cap-sys-admin", func() {
 			a := actor.New()
 			Presuppose(a.Capabilities()>>unix.CAP_SYS_ADMIN&1 != 0, "CAP_SYS_ADMIN: run as root, in a container with that capability")
-			id, _ := semRelations(a)
+			id, _, _ := semRelations(a)
 			setSemMode(a, id, 0o600)
 			ds := semSettable(a, id)
 			ds.Perm.Mode = 0o640
@@ -781,7 +781,7 @@ var _ = Describe("What semctl tells of all sets", func() {
 
 	Clause("semctl.sem-stat-any-by-anybody", func() {
 		a := actor.New()
-		id, relations := semRelations(a)
+		id, relations, _ := semRelations(a)
 		setSemMode(a, id, 0)
 		index := semIndex(a, id)
 		for _, r := range relations {

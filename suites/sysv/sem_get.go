@@ -6,6 +6,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 	"golang.org/x/sys/unix"
 
 	. "github.com/ipcspec/ipcspec/harness"
@@ -425,7 +426,8 @@ var _ = Describe("The permissions of a set that semget finds", func() {
 	}{{"read", 0o444}, {"alter", 0o222}} {
 		Clause("semget.permission-"+p.name, func() {
 			a := actor.New()
-			expectSemPermission(a, p.permission, Return, func(who *actor.Actor, _ int) *actor.Call {
+			succeed := func(_ *actor.Actor, id int) types.GomegaMatcher { return Return(id) }
+			expectSemPermission(a, p.permission, succeed, func(who *actor.Actor, _ int) *actor.Call {
 				return who.Semget(semKey(), 0, p.permission)
 			})
 		})
@@ -433,8 +435,8 @@ var _ = Describe("The permissions of a set that semget finds", func() {
 
 	Clause("semget.permission-none-asked", func() {
 		a := actor.New()
-		id, relations := semRelations(a)
-		setSemMode(a, id, 0)
+		id, relations, setMode := semRelations(a)
+		setMode(0)
 		for _, r := range relations {
 			Expect(r.who.Semget(semKey(), 0, 0)).To(Return(id), r.name)
 			Expect(r.who.Semget(semKey(), 0, semCreat)).To(Return(id), r.name)

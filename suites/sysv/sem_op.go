@@ -297,7 +297,7 @@ var _ = Describe("The permissions that semop takes", func() {
 	} {
 		Clause("semop.permission-"+p.name, func() {
 			a := actor.New()
-			expectSemPermission(a, p.permission, func(int) types.GomegaMatcher { return Return(0) }, func(who *actor.Actor, id int) *actor.Call {
+			expectSemPermission(a, p.permission, func(*actor.Actor, int) types.GomegaMatcher { return Return(0) }, func(who *actor.Actor, id int) *actor.Call {
 				return who.Semop(id, p.op)
 			})
 		})

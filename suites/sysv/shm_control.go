@@ -412,10 +412,11 @@ var _ = Describe("Segments while shm_rmid_forced is 1", func() {
 		attach(a, used, 0)
 		b.Exit(0)
 		Expect(segment(a, orphan).Nattch).To(BeZero())
+		others := []actor.ShmidDS{segment(a, used), segment(a, mine)}
+		Expect([]int64{others[0].Nattch, others[1].Nattch}).To(Equal([]int64{1, 0}))
 		setShm(a, "shm_rmid_forced", 1)
 		expectGone(a, orphan, 2)
-		Expect(segment(a, used).Nattch).To(BeEquivalentTo(1))
-		Expect(segment(a, mine).Nattch).To(BeZero())
+		Expect([]actor.ShmidDS{segment(a, used), segment(a, mine)}).To(Equal(others))
 	})
 })
 
@@ -730,7 +731,7 @@ var _ = Describe("SHM_LOCK", func() {
 	Clause("shmctl.lock-by-owner-or-creator", func() {
 		a := actor.New()
 		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(8*shmPage))
-		id, ds := settled(a)
+		_, id, ds := settled(a)
 		for _, uid := range []uint32{ds.Perm.UID, ds.Perm.CUID} {
 			b := ipcUser(a, int(uid), FreshUser())
 			Expect(b.Shmctl(id, actor.SHM_LOCK, nil)).To(Return(0))

@@ -14,65 +14,66 @@ import (
 type shmRole struct {
 	name  string
 	shift int
-	// play returns who plays the role, and a segment with the key shmKey: admin may set its mode.
-	play func(admin *actor.Actor) (caller *actor.Actor, id int)
+	// play returns who plays the role, and a segment with the key shmKey and its creator, who may set its mode.
+	play func(admin *actor.Actor) (caller, creator *actor.Actor, id int)
 }
 
 // settled is a segment with a creator and an owner of its own, in groups of their own.
-func settled(admin *actor.Actor) (id int, ds actor.ShmidDS) {
+func settled(admin *actor.Actor) (creator *actor.Actor, id int, ds actor.ShmidDS) {
 	perm := actor.IPCPerm{
 		Key: int32(shmKey()), UID: uint32(FreshUser()), GID: uint32(FreshUser()), CUID: uint32(FreshUser()), CGID: uint32(FreshUser()), Mode: 0o640,
 	}
-	creator := ipcUser(admin, int(perm.CUID), int(perm.CGID))
+	creator = ipcUser(admin, int(perm.CUID), int(perm.CGID))
 	id = expectMade(creator.Shmget(shmKey(), shmPage, creat|excl|0o600), shmKey(), shmPage, 0o600)
-	perm.Seq = segment(admin, id).Perm.Seq
-	setPerm(admin, id, perm)
-	return id, actor.ShmidDS{Perm: perm}
+	perm.Seq = segment(creator, id).Perm.Seq
+	setPerm(creator, id, perm)
+	return creator, id, actor.ShmidDS{Perm: perm}
 }
 
 var shmRoles = []shmRole{
-	{"self", 6, func(admin *actor.Actor) (*actor.Actor, int) {
-		return capableOnly(admin), expectMade(admin.Shmget(shmKey(), shmPage, creat|excl|0o600), shmKey(), shmPage, 0o600)
+	{"self", 6, func(admin *actor.Actor) (*actor.Actor, *actor.Actor, int) {
+		return capableOnly(admin), admin, expectMade(admin.Shmget(shmKey(), shmPage, creat|excl|0o600), shmKey(), shmPage, 0o600)
 	}},
-	{"owner", 6, func(admin *actor.Actor) (*actor.Actor, int) {
-		id, ds := settled(admin)
-		return ipcUser(admin, int(ds.Perm.UID), FreshUser()), id
+	{"owner", 6, func(admin *actor.Actor) (*actor.Actor, *actor.Actor, int) {
+		creator, id, ds := settled(admin)
+		return ipcUser(admin, int(ds.Perm.UID), FreshUser()), creator, id
 	}},
-	{"creator", 6, func(admin *actor.Actor) (*actor.Actor, int) {
-		id, ds := settled(admin)
-		return ipcUser(admin, int(ds.Perm.CUID), FreshUser()), id
+	{"creator", 6, func(admin *actor.Actor) (*actor.Actor, *actor.Actor, int) {
+		creator, id, ds := settled(admin)
+		return ipcUser(admin, int(ds.Perm.CUID), FreshUser()), creator, id
 	}},
-	{"group", 3, func(admin *actor.Actor) (*actor.Actor, int) {
-		id, ds := settled(admin)
-		return ipcUser(admin, FreshUser(), int(ds.Perm.GID)), id
+	{"group", 3, func(admin *actor.Actor) (*actor.Actor, *actor.Actor, int) {
+		creator, id, ds := settled(admin)
+		return ipcUser(admin, FreshUser(), int(ds.Perm.GID)), creator, id
 	}},
-	{"creators-group", 3, func(admin *actor.Actor) (*actor.Actor, int) {
-		id, ds := settled(admin)
-		return ipcUser(admin, FreshUser(), int(ds.Perm.CGID)), id
+	{"creators-group", 3, func(admin *actor.Actor) (*actor.Actor, *actor.Actor, int) {
+		creator, id, ds := settled(admin)
+		return ipcUser(admin, FreshUser(), int(ds.Perm.CGID)), creator, id
 	}},
-	{"supplementary-group", 3, func(admin *actor.Actor) (*actor.Actor, int) {
-		id, ds := settled(admin)
-		return ipcUser(admin, FreshUser(), FreshUser(), int(ds.Perm.GID)), id
+	{"supplementary-group", 3, func(admin *actor.Actor) (*actor.Actor, *actor.Actor, int) {
+		creator, id, ds := settled(admin)
+		return ipcUser(admin, FreshUser(), FreshUser(), int(ds.Perm.GID)), creator, id
 	}},
-	{"others", 0, func(admin *actor.Actor) (*actor.Actor, int) {
-		id, _ := settled(admin)
-		return ipcUser(admin, FreshUser(), FreshUser(), FreshUser()), id
+	{"others", 0, func(admin *actor.Actor) (*actor.Actor, *actor.Actor, int) {
+		creator, id, _ := settled(admin)
+		return ipcUser(admin, FreshUser(), FreshUser(), FreshUser()), creator, id
 	}},
 }
 
 // eachMode plays a role under all modes that differ in what they grant it: the others are granted the
 // contrary, so that a kernel which looks at the wrong bits shows it.
 func (r shmRole) eachMode(try func(caller *actor.Actor, id int, read, write bool, mode uint32)) {
-	admin := actor.New()
-	caller, id := r.play(admin)
-	ds := segment(admin, id)
+	caller, creator, id := r.play(actor.New())
+	ds := segment(creator, id)
 	for granted := range uint32(8) {
 		contrary := granted ^ 7
 		ds.Perm.Mode = (contrary<<6|contrary<<3|contrary)&^(7<<r.shift) | granted<<r.shift
-		setPerm(admin, id, ds.Perm)
+		Must(creator.ShmSet(id, ds))
 		try(caller, id, granted&4 != 0, granted&2 != 0, ds.Perm.Mode)
 	}
-	expectNattch(admin, id, 0)
+	ds.Perm.Mode = 0o600
+	Must(creator.ShmSet(id, ds))
+	expectNattch(creator, id, 0)
 }
 
 var _ = Describe("The mode of a segment", func() {
@@ -177,7 +178,7 @@ var _ = Describe("The mode of a segment", func() {
 var mayControl = []struct {
 	name string
 	may  bool
-	play func(admin *actor.Actor) (caller *actor.Actor, id int)
+	play func(admin *actor.Actor) (caller, creator *actor.Actor, id int)
 }{
 	{"self", true, shmRoles[0].play},
 	{"owner", true, shmRoles[1].play},
@@ -185,13 +186,13 @@ var mayControl = []struct {
 	{"group", false, shmRoles[3].play},
 	{"creators-group", false, shmRoles[4].play},
 	{"others", false, shmRoles[6].play},
-	{"cap-sys-admin", true, func(admin *actor.Actor) (*actor.Actor, int) {
-		id, _ := settled(admin)
-		return capableOnly(admin, unix.CAP_SYS_ADMIN), id
+	{"cap-sys-admin", true, func(admin *actor.Actor) (*actor.Actor, *actor.Actor, int) {
+		creator, id, _ := settled(admin)
+		return capableOnly(admin, unix.CAP_SYS_ADMIN), creator, id
 	}},
-	{"cap-ipc-owner", false, func(admin *actor.Actor) (*actor.Actor, int) {
-		id, _ := settled(admin)
-		return incapable(admin, unix.CAP_SYS_ADMIN), id
+	{"cap-ipc-owner", false, func(admin *actor.Actor) (*actor.Actor, *actor.Actor, int) {
+		creator, id, _ := settled(admin)
+		return incapable(admin, unix.CAP_SYS_ADMIN), creator, id
 	}},
 }
 
@@ -199,7 +200,7 @@ var _ = Describe("Who controls a segment", func() {
 	for _, who := range mayControl {
 		Clause("shmctl.set-by-"+who.name, func() {
 			admin := actor.New()
-			caller, id := who.play(admin)
+			caller, _, id := who.play(admin)
 			for _, mode := range []uint32{0, 0o777} {
 				ds := segment(admin, id)
 				ds.Perm.Mode = mode
@@ -221,7 +222,7 @@ var _ = Describe("Who controls a segment", func() {
 
 		Clause("shmctl.rmid-by-"+who.name, func() {
 			admin := actor.New()
-			caller, id := who.play(admin)
+			caller, _, id := who.play(admin)
 			ds := segment(admin, id)
 			ds.Perm.Mode = 0
 			if !who.may {

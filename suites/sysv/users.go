@@ -73,6 +73,18 @@ func newIPCSociety(a *actor.Actor) ipcSociety {
 	return s
 }
 
+// queue makes a queue with the key messageKey that belongs to the owner and the group. Its creator may set
+// the mode, whatever it is.
+func (s ipcSociety) queue() (id int, setMode func(mode int)) {
+	id = Must(s.creator.Msgget(messageKey(), actor.IPC_CREAT|0o600))
+	ds := queueSettings(s.creator, id)
+	ds.Perm.UID, ds.Perm.GID = uint32(s.ownerID), uint32(s.groupID)
+	return id, func(mode int) {
+		ds.Perm.Mode = uint32(mode)
+		Must(s.creator.MsgSet(id, ds))
+	}
+}
+
 // goneIPC is how calls fail with the id of an object that was removed: the pages say EIDRM, and Linux
 // says EINVAL unless the call was under way then.
 func goneIPC() OmegaMatcher { return FailWith(unix.EIDRM, unix.EINVAL) }
