@@ -128,8 +128,7 @@ func reserved(key int) bool {
 	return false
 }
 
-// objectKind is the kind of object that a call makes, "" for none. The kernel looks at the key and the
-// flags as int.
+// objectKind is the kind of object that a call makes, "" for none.
 func (c *Call) objectKind() string {
 	switch c.nr {
 	case unix.SYS_MSGGET:
@@ -148,7 +147,7 @@ func (c *Call) announce() {
 	if kind == "" || c.actor.ownIPC || probing {
 		return
 	}
-	key, flags := int(int32(c.args[0])), c.args[2]
+	key, flags := int(int32(c.args[0])), c.args[2] // the kernel takes the key as an int
 	if kind == "msg" {
 		flags = c.args[1]
 	}
