@@ -347,7 +347,7 @@ static void channel_tear_down(struct channel *ch)
 	if (ch->eventfd)
 		eventfd_ctx_put(ch->eventfd);
 	kfree(ch->taken);
-	if (ch->page)
+	if (ch->page && !MUTANT(PAGE_LEAK))
 		__free_page(ch->page);
 }
 
