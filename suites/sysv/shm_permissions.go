@@ -73,7 +73,9 @@ func (r shmRole) eachMode(try func(caller *actor.Actor, id int, read, write bool
 	}
 	ds.Perm.Mode = 0o600
 	Must(creator.ShmSet(id, ds))
-	expectNattch(creator, id, 0)
+	after := segment(creator, id)
+	Expect(after.Perm).To(Equal(ds.Perm))
+	Expect(after.Nattch).To(BeZero())
 }
 
 var _ = Describe("The mode of a segment", func() {
