@@ -361,6 +361,12 @@ func ofTheCallAlone(c *call, words string) bool {
 	switch flag := strings.TrimPrefix(words, "was made without "); flag {
 	case "SPLICE_F_NONBLOCK", "RWF_NOWAIT", "WNOHANG":
 		return true
+	case "O_CREAT": // a file that opens without it was there
+		return c.name == "openat"
+	case "O_TRUNC": // which a device has no use for
+		return c.device
+	case "O_NONBLOCK":
+		return c.name == "delete_module"
 	default:
 		return c.name == "preadv2" && strings.HasPrefix(flag, "RWF_")
 	}
@@ -585,7 +591,7 @@ func (b *builder) arguments(c *call) {
 		case "whence":
 			b.add(c, Argument, "was made with another whence", with(i, (v+1)%3))
 		case "mode":
-			if c.name == "openat" && c.args[2]&unix.O_CREAT == 0 || c.name == "mq_open" && c.args[1]&unix.O_CREAT == 0 {
+			if c.device || c.name == "openat" && c.args[2]&unix.O_CREAT == 0 || c.name == "mq_open" && c.args[1]&unix.O_CREAT == 0 {
 				continue
 			}
 			b.add(c, Argument, fmt.Sprintf("was made with mode %#o instead of %#o", v^0o200, v), with(i, v^0o200))

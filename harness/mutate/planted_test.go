@@ -196,6 +196,12 @@ func TestPlanted(t *testing.T) {
 		{id: "remap-occupied", rule: "nothing-met", left: []string{"shmat #1 was made twice"}},
 		{id: "undo-of-removed", rule: "nothing-met", excluded: true},
 		{id: "undo-of-kept", rule: "nothing-met"},
+		{id: "opens-device", rule: "same-without", explains: []string{"openat #1 was made without O_CREAT", "openat #1 was made without O_TRUNC"}},
+		{
+			id: "opens-file", rule: "same-without", explains: []string{"openat #1 was made without O_CREAT"},
+			left: []string{"openat #1 was made without O_TRUNC", "openat #1 was made with mode 0400 instead of 0600"},
+		},
+		{id: "ioctl-tells", rule: "only-looks", excluded: true},
 		{id: "level-triggered", rule: "only-waits"},
 		{id: "edge-triggered", rule: "only-waits"},
 	} {

@@ -39,6 +39,7 @@ type call struct {
 	looked     actor.Looks
 	open       uint64 // bits of what it told that the spec's matcher leaves open
 	forgetful  bool   // its descriptor is of a device that keeps nothing
+	device     bool   // it has opened a character device
 	live       *actor.Call
 }
 
@@ -209,10 +210,16 @@ func (r *recording) Asked(live *actor.Call) *actor.Lie {
 	return nil
 }
 
+// isDevice says whether a process's descriptor is of a character device.
+func isDevice(pid int, fd uint64) bool {
+	var stat unix.Stat_t
+	return unix.Stat(fmt.Sprintf("/proc/%d/fd/%d", pid, int32(fd)), &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFCHR
+}
+
 // forgets says whether a process's descriptor is of /dev/null, /dev/zero or /dev/full.
 func forgets(pid int, fd uint64) bool {
 	var stat unix.Stat_t
-	if unix.Stat(fmt.Sprintf("/proc/%d/fd/%d", pid, int32(fd)), &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFCHR {
+	if !isDevice(pid, fd) || unix.Stat(fmt.Sprintf("/proc/%d/fd/%d", pid, int32(fd)), &stat) != nil {
 		return false
 	}
 	return stat.Rdev == unix.Mkdev(1, 3) || stat.Rdev == unix.Mkdev(1, 5) || stat.Rdev == unix.Mkdev(1, 7)
@@ -225,6 +232,7 @@ func (r *recording) Told(live *actor.Call) {
 	}
 	done, died := live.Ended()
 	c.unended, c.died = !done, died
+	c.device = c.name == "openat" && live.Result() >= 0 && isDevice(live.Actor().PID(), uint64(live.Result()))
 	if c.in != nil {
 		c.out = live.Outcome()
 		return

@@ -340,7 +340,7 @@ func onlyLooks(c *call) bool {
 		case unix.TIOCINQ, unix.TCGETS, unix.TIOCGPTN, unix.TIOCGPGRP:
 			return true
 		}
-		return false
+		return direction(c) == ioctlTells
 	case "lseek":
 		return c.args[2] == unix.SEEK_CUR && c.args[1] == 0
 	case "rt_sigprocmask", "rt_sigaction", "sigaltstack": // with nothing to set
@@ -353,6 +353,15 @@ func onlyLooks(c *call) bool {
 
 // lookingArgument is where calls that only look have a null pointer.
 var lookingArgument = map[string]int{"rt_sigprocmask": 1, "rt_sigaction": 1, "sigaltstack": 0}
+
+// Directions of data that the number of an ioctl request says, where it has been made with _IOR or _IOW:
+// one that only tells has nothing to change, and one that only takes sets something.
+const (
+	ioctlTakes = 1
+	ioctlTells = 2
+)
+
+func direction(c *call) uint64 { return c.args[1] >> 30 & 3 }
 
 func idempotent(c *call) bool {
 	if setsIPC(c) {
@@ -381,10 +390,14 @@ func idempotent(c *call) bool {
 		return true
 	case "ioctl":
 		switch c.args[1] {
-		case unix.TIOCSPTLCK, unix.TIOCSCTTY, unix.TIOCSPGRP, unix.TIOCSWINSZ, unix.TCSETS, unix.TCXONC, 0x40085400: // the last is TFD_IOC_SET_TICKS
+		case unix.TIOCSPTLCK, unix.TIOCSCTTY, unix.TIOCSPGRP, unix.TIOCSWINSZ, unix.TCSETS, unix.TCXONC:
 			return true
 		}
-		return false
+		return direction(c) == ioctlTakes
+	case "mmap": // of what is shared there is one more view, at an address that nobody has heard of
+		return true
+	case "init_module", "finit_module", "delete_module": // it is loaded already, or gone
+		return true
 	case "dup2", "dup3", "close", "umask", "chdir", "fchdir", "unlink", "unlinkat", "mknod", "mknodat", "mkdirat", "epoll_ctl",
 		"ftruncate", "truncate", "rt_sigaction", "rt_sigprocmask", "ptrace", "mq_notify", "setsid", "fsync", "fchmodat", "fchownat", "prlimit64", "munmap",
 		"linkat", "symlinkat", "renameat2", "flock", "sigaltstack", "timerfd_settime", "clock_settime", "setns":

@@ -124,6 +124,13 @@ func expectMessage(a *actor.Actor, n int, want string) {
 	Must(a.Close(fd))
 }
 
+// expectClosed closes a descriptor and judges that it is closed.
+func expectClosed(a *actor.Actor, fd int) {
+	GinkgoHelper()
+	Expect(a.Close(fd)).To(Return(0))
+	Expect(a.Fcntl(fd, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
+}
+
 // bufferLength is the length of a mapping of all of a channel's buffer.
 var bufferLength = (channelSize + unix.Getpagesize() - 1) / unix.Getpagesize() * unix.Getpagesize()
 
@@ -136,6 +143,7 @@ func mapChannel(a *actor.Actor, fd, prot, flags int) actor.Mem {
 // mapping is the memory that an mmap gave.
 func mapping(mmap *actor.Call) actor.Mem {
 	GinkgoHelper()
+	Expect(mmap).To(ReturnSuccess())
 	return actor.Mem{Addr: uint64(Must(mmap))}
 }
 

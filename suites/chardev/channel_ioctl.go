@@ -100,10 +100,10 @@ var _ = Describe("The eventfd of a channel", func() {
 		efd := newEventfd(a)
 		double := Must(a.Dup(efd))
 		Expect(a.Ioctl(fd, channelSetEvent, descriptorArgument(a, efd))).To(Return(0))
-		Expect(a.Close(efd)).To(Return(0))
+		expectClosed(a, efd)
 		Must(a.Write(fd, []byte("x")))
 		Expect(countOf(a, double)).To(Equal(1))
-		Must(a.Close(fd))
+		expectClosed(a, fd)
 		Must(a.Write(openChannel(a, 0, unix.O_WRONLY), []byte("x")))
 		Expect(countOf(a, double)).To(Equal(1))
 	})
@@ -113,13 +113,18 @@ var _ = Describe("The eventfd of a channel", func() {
 		fd := newChannel(a, 0, unix.O_RDWR)
 		efd := newEventfd(a)
 		Expect(a.Ioctl(fd, channelSetEvent, descriptorArgument(a, efd))).To(Return(0))
-		Expect(a.Close(efd)).To(Return(0))
+		Must(a.Write(fd, []byte("0")))
+		Expect(countOf(a, efd)).To(Equal(1))
+		expectClosed(a, efd)
 		// Nobody is there to count any more; the channel goes on to work.
-		for range 3 {
-			Expect(a.Pwrite64(fd, []byte("x"), 0)).To(Return(1))
+		for i := range 3 {
+			Expect(a.Write(fd, []byte{byte('1' + i)})).To(Return(1))
 		}
-		Expect(a.Ioctl(fd, channelSetEvent, descriptorArgument(a, -1))).To(Return(0))
-		Expect(a.Pread64(fd, 1, 0)).To(ReturnData("x"))
+		Expect(a.Pread64(fd, 10, 0)).To(ReturnData("0123"))
+		again := newEventfd(a)
+		Expect(a.Ioctl(fd, channelSetEvent, descriptorArgument(a, again))).To(Return(0))
+		Must(a.Write(fd, []byte("4")))
+		Expect(countOf(a, again)).To(Equal(1))
 	})
 
 	Clause("channel.eventfd-taken-away", func() {
@@ -145,6 +150,8 @@ var _ = Describe("The eventfd of a channel", func() {
 			for range rounds {
 				efd := newEventfd(a)
 				Expect(a.Ioctl(fd, channelSetEvent, descriptorArgument(a, efd))).To(Return(0))
+				Must(a.Pwrite64(fd, []byte("x"), 0))
+				Expect(countOf(a, efd)).To(Equal(1))
 				Must(a.Close(efd))
 				if how == "taken away" {
 					Expect(a.Ioctl(fd, channelSetEvent, descriptorArgument(a, -1))).To(Return(0))

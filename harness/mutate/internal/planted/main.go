@@ -429,6 +429,28 @@ var _ = Describe("A check", func() {
 	})
 
 	const page = 4096
+	// opens judges the flags that a file has which is opened with O_CREAT and O_TRUNC, and not what is in it.
+	opens := func(a *actor.Actor, path string) {
+		Expect(a.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_TRUNC, 0o600)).To(Return(0))
+		Expect(Must(a.Fcntl(0, unix.F_GETFL, 0)) & unix.O_ACCMODE).To(Equal(unix.O_RDWR))
+	}
+	Clause("planted.opens-device", func() { opens(actor.New(), "/dev/null") })
+	Clause("planted.opens-file", func() {
+		a := actor.New()
+		file := actor.TempDir() + "/file"
+		fd := Must(a.Quietly().Open(file, unix.O_WRONLY|unix.O_CREAT, 0o600))
+		Must(a.Quietly().Close(fd))
+		opens(a, file)
+	})
+	Clause("planted.ioctl-tells", func() {
+		a := actor.New()
+		fd := Must(a.Open("/dev/urandom", unix.O_RDONLY, 0))
+		m := a.Bytes([]byte{0xff, 0xff, 0xff, 0xff})
+		Expect(a.Ioctl(fd, 0x80045200, m)).To(Return(0)) // RNDGETENTCNT
+		Expect(m.Uint32(0)).To(BeNumerically("<", 1<<16))
+		Must(a.Close(fd))
+	})
+
 	// attaches judges where a shmat attaches a new segment, beside one at which nobody looks.
 	attaches := func(a *actor.Actor, at, want, flags int) {
 		id := Must(a.Shmget(actor.IPC_PRIVATE, page, 0o600))
