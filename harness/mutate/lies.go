@@ -453,8 +453,8 @@ func (b *builder) twice(c *call) {
 			second = live
 			unmoved = does && at.target >= 0 && live.Actor().Unmoved(int(int32(live.Args()[at.target])), unix.Signal(live.Args()[at.sig]))
 		}, Second: func(result int64) {
-			if c.name == "lseek" { // what has told the same again has not moved
-				l.told = result != l.lie.Omit.Result
+			if c.name == "lseek" { // what has told the same again, or failed, has not moved
+				l.told = result >= 0 && result != l.lie.Omit.Result
 				return
 			}
 			does := does || c.name == "waitid" || sysv[c.name] // what fails has done nothing
@@ -734,12 +734,15 @@ func (b *builder) results(c *call) {
 	if c.repeated && c.out.Completed > 0 && c.regard&actor.Counted == 0 {
 		b.plan.exclude(ruleUncounted, 1)
 	} else if c.repeated && c.out.Completed > 0 {
-		b.add(c, Count, "told one success fewer", func() *actor.Lie {
+		m := b.add(c, Count, "told one success fewer", func() *actor.Lie {
 			return &actor.Lie{After: func(live *actor.Call) {
 				completed, total := live.Tally()
 				live.Forge(live.Result(), completed-1, total-total/int64(max(completed, 1)))
 			}}
 		})
+		if slices.ContainsFunc(b.r.byName[c.name], func(o *call) bool { return o.raced && o.repeated }) {
+			m.excuse = ruleRace.Name
+		}
 	}
 	if c.failed() {
 		for _, e := range neighbours(c.errno()) {

@@ -399,7 +399,7 @@ func idempotent(c *call) bool {
 	case "init_module", "finit_module", "delete_module": // it is loaded already, or gone
 		return true
 	case "dup2", "dup3", "close", "umask", "chdir", "fchdir", "unlink", "unlinkat", "mknod", "mknodat", "mkdirat", "epoll_ctl",
-		"ftruncate", "truncate", "rt_sigaction", "rt_sigprocmask", "ptrace", "mq_notify", "setsid", "fsync", "fchmodat", "fchownat", "prlimit64", "munmap",
+		"ftruncate", "truncate", "rt_sigaction", "rt_sigprocmask", "ptrace", "mq_notify", "setsid", "fsync", "fchmodat", "fchownat", "prlimit64", "munmap", "mprotect",
 		"linkat", "symlinkat", "renameat2", "flock", "sigaltstack", "timerfd_settime", "clock_settime", "setns":
 		return true
 	}

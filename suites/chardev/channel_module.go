@@ -171,8 +171,8 @@ var _ = Describe("The nodes of channels", func() {
 	Clause("channel.node-by-hand", func() {
 		a, b := actor.New(), actor.New()
 		for n := range 2 {
-			fd := newChannel(a, n, unix.O_RDWR|unix.O_NONBLOCK)
-			open := b.Open(nodeByHand(b, majorOf(b, "channel"), n), unix.O_RDWR|unix.O_NONBLOCK, 0)
+			fd := newChannel(a, n, unix.O_RDWR)
+			open := b.Open(nodeByHand(b, majorOf(b, "channel"), n), unix.O_RDWR, 0)
 			Expect(open).To(ReturnFD())
 			Expect(a.Write(fd, []byte("by the driver"))).To(Return(13))
 			Expect(b.Read(open.Value(), 20)).To(ReturnData("by the driver"))

@@ -80,7 +80,7 @@ var _ = Describe("read from a channel", func() {
 		for _, at := range []int{0, 3, 6} {
 			Must(a.Pwrite64(fd, []byte("012345"), 0))
 			Must(a.Lseek(fd, int64(at), unix.SEEK_SET))
-			Expect(a.Read(fd, 2)).To(Return(min(2, 6-at)))
+			Expect(a.Read(fd, 2)).To(ReturnData("012345"[at:min(6, at+2)]))
 			Expect(a.Lseek(fd, 0, unix.SEEK_CUR)).To(Return(at))
 			if at == 6 {
 				Must(a.Pread64(fd, 1, 0))
@@ -92,7 +92,7 @@ var _ = Describe("read from a channel", func() {
 		a := actor.New()
 		fd := newChannel(a, 0, unix.O_RDWR|unix.O_NONBLOCK)
 		Must(a.Pwrite64(fd, []byte("0123456789"), 0))
-		Expect(a.Read(fd, 10)).To(Return(10))
+		Expect(a.Read(fd, 10)).To(ReturnData("0123456789"))
 		Expect(fresh(a, fd)).To(BeFalse())
 		Expect(a.Read(fd, 10)).To(FailWith(unix.EAGAIN))
 		expectMessage(a, 0, "0123456789")
@@ -103,7 +103,7 @@ var _ = Describe("read from a channel", func() {
 		fd := newChannel(a, 0, unix.O_RDWR|unix.O_NONBLOCK)
 		for _, n := range []int{1, 5, 9} {
 			Must(a.Pwrite64(fd, []byte("0123456789"), 0))
-			Expect(a.Read(fd, n)).To(Return(n))
+			Expect(a.Read(fd, n)).To(ReturnData("0123456789"[:n]))
 			Expect(fresh(a, fd)).To(BeFalse())
 			Expect(a.Pread64(fd, 10, int64(n))).To(FailWith(unix.EAGAIN))
 		}
@@ -212,6 +212,10 @@ var _ = Describe("read from a channel", func() {
 			}
 			Expect(quick.Read(q, channelSize)).To(FailWith(unix.EAGAIN))
 			Expect(read).To(Return(channelSize))
+			Expect(first.Copy()).To(Equal(data[:channelSize/parts]))
+			last := slow.Load(actor.Mem{Addr: pages.Addr + uint64((parts-1)*unix.Getpagesize())}, channelSize/parts)
+			Must(last)
+			Expect(last.Data()).To(Equal(data[channelSize-channelSize/parts:]))
 			Expect(quick.Read(q, 1)).To(FailWith(unix.EAGAIN))
 			Must(slow.Munmap(pages.Addr, parts*unix.Getpagesize()))
 		}
@@ -258,7 +262,9 @@ var _ = Describe("read from a channel", func() {
 			reader.Handle(unix.SIGUSR1, 0)
 			reads = append(reads, reader.Begin().Repeat(10*rounds).Read(openChannel(reader, 0, unix.O_RDONLY), 10))
 		}
-		Expect(writer.Repeat(rounds).Pwrite64(w, []byte("x"), 0).Count()).To(Equal(rounds))
+		writes := writer.Repeat(rounds).Pwrite64(w, []byte("x"), 0)
+		Expect(writes).To(Return(1))
+		Expect(writes.Count()).To(Equal(rounds))
 		becomesStale(closer, last)
 		total := 0
 		for _, read := range reads {

@@ -153,6 +153,7 @@ var _ = Describe("write to a channel", func() {
 		// Whether the event is reported depends on who is faster; a second message is not taken by anybody.
 		Must(writer.Pwrite64(w, []byte("again"), 0))
 		Expect(wait).To(Return(1))
+		Expect(wait.EpollEvents()).To(Equal([]actor.EpollEvent{{Events: unix.EPOLLIN}}))
 	})
 
 	Clause("channel.write-never-waits", func() {
@@ -292,8 +293,10 @@ var _ = Describe("write to a channel", func() {
 			Expect(text == all[text[:1]]).To(BeTrue(), "one message, and not parts of two")
 			reads++
 		}
-		Expect(a.Count()).To(Equal(rounds))
-		Expect(b.Count()).To(Equal(rounds))
+		for _, writes := range []*actor.Call{a, b} {
+			Expect(writes).To(Return(channelSize))
+			Expect(writes.Count()).To(Equal(rounds))
+		}
 	})
 
 	for _, isFresh := range []bool{true, false} {
