@@ -2,6 +2,7 @@ package mutate
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"slices"
 
@@ -40,6 +41,7 @@ type call struct {
 	open       uint64 // bits of what it told that the spec's matcher leaves open
 	forgetful  bool   // its descriptor is of a device that keeps nothing
 	device     bool   // it has opened a character device
+	padded     bool   // it reads of a signalfd
 	live       *actor.Call
 }
 
@@ -195,6 +197,7 @@ func (r *recording) Asked(live *actor.Call) *actor.Lie {
 	r.byName[name] = append(r.byName[name], c)
 	r.seen[live] = c
 	if r.keep(name) {
+		c.padded = reads[name] && isSignalfd(live.Actor().PID(), c.args[0])
 		c.forgetful = transfers[name] && forgets(live.Actor().PID(), c.args[0])
 		size := 0
 		for _, region := range live.Regions() {
@@ -208,6 +211,12 @@ func (r *recording) Asked(live *actor.Call) *actor.Lie {
 		}
 	}
 	return nil
+}
+
+// isSignalfd says whether a process's descriptor is a signalfd.
+func isSignalfd(pid int, fd uint64) bool {
+	to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", pid, int32(fd)))
+	return err == nil && to == "anon_inode:[signalfd]"
 }
 
 // isDevice says whether a process's descriptor is of a character device.

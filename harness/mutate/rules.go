@@ -207,6 +207,9 @@ var (
 	ruleUnread = Rule{
 		Name: "unread", Why: "the spec reads other fields of what is told of signals, or none where its clause is about a call that does not make them up",
 	}
+	rulePadding = Rule{
+		Name: "padding", Why: "struct signalfd_siginfo ends in room for fields that are yet to come, in which any value is right",
+	}
 	ruleUnasked = Rule{
 		Name: "unasked", Why: "a caller need not ask for what the call stores there, and the spec does not look at it",
 	}
@@ -260,7 +263,7 @@ var (
 
 // Rules returns all rules with their reasons.
 func Rules() []Rule {
-	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleAtLeastOne, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, ruleUnasked, ruleWholePages, ruleUncounted, ruleSame, ruleEither, ruleOpen, ruleDied, ruleToldAgain, ruleUnordered, ruleScope, ruleNothingMet, ruleNoStack, ruleAsleep, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
+	return append(slices.Clone(rules), ruleHint, ruleClockNotSet, ruleAtLeastOne, ruleDisarms, ruleUnused, ruleNotReached, ruleMemory, ruleSampled, ruleUnread, rulePadding, ruleUnasked, ruleWholePages, ruleUncounted, ruleSame, ruleEither, ruleOpen, ruleDied, ruleToldAgain, ruleUnordered, ruleScope, ruleNothingMet, ruleNoStack, ruleAsleep, ruleElsewhere, ruleParticulars, ruleNotTold, ruleUnresolved, ruleAlternatives)
 }
 
 var isolates = set("unshare", "setns", "mount", "umount2", "chroot", "pivot_root", "chdir", "fchdir", "capset", "setgroups",
