@@ -219,19 +219,18 @@ func isSignalfd(pid int, fd uint64) bool {
 	return err == nil && to == "anon_inode:[signalfd]"
 }
 
-// isDevice says whether a process's descriptor is of a character device.
-func isDevice(pid int, fd uint64) bool {
+// device gives the number of the character device that a process's descriptor is of; false where it is
+// of something else.
+func device(pid int, fd uint64) (uint64, bool) {
 	var stat unix.Stat_t
-	return unix.Stat(fmt.Sprintf("/proc/%d/fd/%d", pid, int32(fd)), &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFCHR
+	err := unix.Stat(fmt.Sprintf("/proc/%d/fd/%d", pid, int32(fd)), &stat)
+	return stat.Rdev, err == nil && stat.Mode&unix.S_IFMT == unix.S_IFCHR
 }
 
 // forgets says whether a process's descriptor is of /dev/null, /dev/zero or /dev/full.
 func forgets(pid int, fd uint64) bool {
-	var stat unix.Stat_t
-	if !isDevice(pid, fd) || unix.Stat(fmt.Sprintf("/proc/%d/fd/%d", pid, int32(fd)), &stat) != nil {
-		return false
-	}
-	return stat.Rdev == unix.Mkdev(1, 3) || stat.Rdev == unix.Mkdev(1, 5) || stat.Rdev == unix.Mkdev(1, 7)
+	number, ok := device(pid, fd)
+	return ok && (number == unix.Mkdev(1, 3) || number == unix.Mkdev(1, 5) || number == unix.Mkdev(1, 7))
 }
 
 func (r *recording) Told(live *actor.Call) {
@@ -241,7 +240,9 @@ func (r *recording) Told(live *actor.Call) {
 	}
 	done, died := live.Ended()
 	c.unended, c.died = !done, died
-	c.device = c.name == "openat" && live.Result() >= 0 && isDevice(live.Actor().PID(), uint64(live.Result()))
+	if c.name == "openat" && live.Result() >= 0 {
+		_, c.device = device(live.Actor().PID(), uint64(live.Result()))
+	}
 	if c.in != nil {
 		c.out = live.Outcome()
 		return
