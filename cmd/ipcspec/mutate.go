@@ -184,5 +184,6 @@ func lie(ctx context.Context, cmd *cobra.Command, o mutate.Options, m machine) (
 	if !cmd.Flags().Changed("timeout-scale") {
 		o.TimeoutScale = 0 // what the machine needs
 	}
+	m.Words = cmd.ErrOrStderr()
 	return vm.Mutate(ctx, m.Options, o)
 }

@@ -42,7 +42,7 @@ its kernel panics or hangs. Nothing is installed, and nothing is left behind.`,
 				if !cmd.Flags().Changed("timeout-scale") {
 					s.TimeoutScale = 0
 				}
-				o.Run = s.Options
+				o.Run, o.Words = s.Options, cmd.ErrOrStderr()
 				return vm.Run(ctx, *o)
 			})
 		},

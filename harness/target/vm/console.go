@@ -40,9 +40,10 @@ func (c *console) last() string {
 }
 
 var (
-	panicked = regexp.MustCompile(`Kernel panic - not syncing: (.*)`)
-	noMemory = regexp.MustCompile(`Out of memory: .*|System is deadlocked on memory.*|Initramfs unpacking failed: write error.*`)
-	trouble  = regexp.MustCompile(`WARNING: |BUG: |BUG [-\w]+ \(|pagealloc: |Oops: |Oops\[|general protection fault|Unable to handle|kernel BUG at|Kernel panic|Out of memory: |invoked oom-killer|divide error|INFO: task .* blocked|detected stall`)
+	panicked        = regexp.MustCompile(`Kernel panic - not syncing: (.*)`)
+	strayBreakpoint = regexp.MustCompile(`(?m)^(\[ *[0-9.]+\] *)?(Oops: )?int3: [0-9a-f]{4} `)
+	noMemory        = regexp.MustCompile(`Out of memory: .*|System is deadlocked on memory.*|Initramfs unpacking failed: write error.*`)
+	trouble         = regexp.MustCompile(`WARNING: |BUG: |BUG [-\w]+ \(|pagealloc: |Oops: |Oops\[|general protection fault|Unable to handle|kernel BUG at|Kernel panic|Out of memory: |invoked oom-killer|divide error|INFO: task .* blocked|detected stall`)
 )
 
 // complaints gives what a kernel that panicked or had no memory left has to say of it, each in one

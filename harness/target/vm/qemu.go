@@ -90,6 +90,8 @@ type vm struct {
 	line    *os.File // the near end of the line for results
 	words   bytes.Buffer
 	ended   chan struct{}
+
+	translated bool // and not run by KVM
 }
 
 // start starts a virtual machine.
@@ -102,7 +104,7 @@ func (o Options) start(accel, machine string, initrd *os.File) (*vm, error) {
 	defer far.Close()
 	// Without blocking, so that closing it ends a read.
 	_ = unix.SetNonblock(pair[0], true)
-	v := &vm{line: os.NewFile(uintptr(pair[0]), "line"), ended: make(chan struct{})}
+	v := &vm{line: os.NewFile(uintptr(pair[0]), "line"), ended: make(chan struct{}), translated: accel == tcg}
 	var printed *os.File
 	if v.console, printed, err = os.Pipe(); err != nil {
 		return nil, err

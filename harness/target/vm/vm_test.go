@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -196,6 +197,53 @@ func TestAGuestMayRunOutOfMemory(t *testing.T) {
 	}
 	if len(found.Clauses) != 2 || found.Clauses[0].Verdict != report.Conforms || found.Clauses[1].Fault == "" {
 		t.Errorf("found: %+v", found.Clauses)
+	}
+}
+
+// brokenQEMU makes a QEMU whose guests run into a breakpoint so many times before one boots.
+func brokenQEMU(t *testing.T, times int) string {
+	t.Helper()
+	qemu, err := findQEMU("")
+	if err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "qemu")
+	script := fmt.Sprintf(`#!/bin/sh
+cd %s || exit
+for i in $(seq %d); do
+	mkdir $i 2>/dev/null || continue
+	echo '[    2.604986] Oops: int3: 0000 [#1] SMP NOPTI' >&3
+	echo '[    2.622060] Kernel panic - not syncing: Fatal exception in interrupt' >&3
+	exit 0
+done
+exec %s "$@"
+`, dir, times, qemu)
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestAKernelThatQEMUBrokeBootsOnceMore(t *testing.T) {
+	o := options(t, "doomed.conforms")
+	var said bytes.Buffer
+	o.QEMU, o.Accel, o.Words = brokenQEMU(t, 2), tcg, &said
+	found, err := Run(context.Background(), o)
+	if err != nil || len(found.Clauses) != 1 || found.Clauses[0].Verdict != report.Conforms {
+		t.Errorf("%v: %+v", err, found.Clauses)
+	}
+	if n := strings.Count(said.String(), "QEMU before 8.1"); n != 2 || strings.Count(said.String(), "\n") != 2 {
+		t.Errorf("said %q", said.String())
+	}
+	said.Reset()
+	o.QEMU = brokenQEMU(t, 100)
+	_, err = Run(context.Background(), o)
+	if err == nil || !strings.Contains(err.Error(), "does not boot") || !strings.Contains(err.Error(), "QEMU before 8.1") {
+		t.Errorf("the run said %v", err)
+	}
+	if n := strings.Count(said.String(), "\n"); n != mostBoots-1 {
+		t.Errorf("said %q", said.String())
 	}
 }
 
