@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -49,6 +53,74 @@ its kernel panics or hangs. Nothing is installed, and nothing is left behind.`,
 	}
 	m.flags(cmd)
 	s.flags(cmd)
+	cmd.AddCommand(newVMExec())
+	return cmd
+}
+
+func newVMExec() *cobra.Command {
+	var m machine
+	var p vm.Program
+	cmd := &cobra.Command{
+		Use:   "exec --kernel IMAGE [flags] PROGRAM [ARG]...",
+		Short: "Execute a program of your own in a virtual machine",
+
+		DisableFlagsInUseLine: true,
+		Long: `Execute a program of your own in a virtual machine.
+
+The machine is that of ipcspec vm, and the program, which has to be static, is
+executed in place of the run, as root, in an empty /tmp. It comes with no other
+file. What it writes is passed on while it runs, and its exit code is that of
+this command, but for these:
+
+  1  the program's exit code was 0, and the kernel complained on its console
+  2  a signal ended the program, or it did not come to its end`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("exec needs a static program, and its arguments")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if m.Kernel == "" {
+				return errors.New("which kernel? Give its image with --kernel")
+			}
+			for _, setting := range p.Env {
+				if strings.Index(setting, "=") < 1 {
+					return fmt.Errorf("--env %s: give NAME=VALUE", setting)
+				}
+			}
+			if cmd.Flags().Changed("limit") && p.Limit <= 0 {
+				return fmt.Errorf("--limit %v: give a time above 0", p.Limit)
+			}
+			if err := m.find(cmd); err != nil {
+				return err
+			}
+			p.Path, p.Args = args[0], args[1:]
+			p.Stdout, p.Stderr, m.Words = cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.ErrOrStderr()
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			defer stop()
+			context.AfterFunc(ctx, stop)
+			end, err := vm.Exec(ctx, m.Options, p)
+			for _, line := range end.Console {
+				fmt.Fprintln(cmd.ErrOrStderr(), line)
+			}
+			switch {
+			case err != nil:
+				return err
+			case end.Complaint != "":
+				return &exitError{max(end.Code, exitDeviation), fmt.Errorf("the guest's kernel complained: %s", end.Complaint)}
+			case end.Code != 0:
+				return &exitError{code: end.Code}
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.SetInterspersed(false) // what follows the program is its own
+	m.flags(cmd)
+	flags.Lookup("console").Usage = "keep what the kernel prints in this `FILE`"
+	flags.StringArrayVar(&p.Env, "env", nil, "set this variable in the program's environment, `NAME=VALUE`; may be repeated")
+	flags.DurationVar(&p.Limit, "limit", 0, "the longest `TIME` that the program may take from when init runs (default: none)")
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"bytes"
 	"regexp"
 	"strings"
 	"sync"
@@ -8,8 +9,11 @@ import (
 
 // console keeps what the guest's kernel prints.
 type console struct {
-	mu   sync.Mutex
-	kept []byte
+	mu      sync.Mutex
+	kept    []byte
+	partial []byte // a line that has not ended yet
+	part    []string
+	what    string // the first trouble, which that part is around; "" while there was none
 }
 
 // mostKept bounds what is kept of it; a file can keep it all.
@@ -22,7 +26,42 @@ func (c *console) Write(text []byte) (int, error) {
 	if len(c.kept) > mostKept {
 		c.kept = c.kept[len(c.kept)-mostKept:]
 	}
-	return len(text), nil
+	c.partial = append(c.partial, text...)
+	for {
+		line, rest, ended := bytes.Cut(c.partial, []byte("\n"))
+		if !ended {
+			return len(text), nil
+		}
+		c.look(strings.Trim(string(line), "\r"))
+		c.partial = rest
+	}
+}
+
+// look looks for the first trouble, and keeps what is around it.
+func (c *console) look(line string) {
+	if c.what == "" && trouble.MatchString(line) && !excused.MatchString(line) {
+		c.what = oneLine(line)
+	}
+	switch {
+	case c.what == "" && len(c.part) == before:
+		c.part = append(c.part[1:], line)
+	case len(c.part) < most:
+		c.part = append(c.part, line)
+	}
+}
+
+// complaint gives the first trouble, or "", and the part of the console around it. It is for the end.
+func (c *console) complaint() (what string, part []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.partial) > 0 {
+		c.look(strings.Trim(string(c.partial), "\r"))
+		c.partial = nil
+	}
+	if c.what == "" {
+		return "", nil
+	}
+	return c.what, c.part
 }
 
 func (c *console) text() string {
@@ -43,7 +82,10 @@ var (
 	panicked        = regexp.MustCompile(`Kernel panic - not syncing: (.*)`)
 	strayBreakpoint = regexp.MustCompile(`(?m)^(\[ *[0-9.]+\] *)?(Oops: )?int3: [0-9a-f]{4} `)
 	noMemory        = regexp.MustCompile(`Out of memory: .*|System is deadlocked on memory.*|Initramfs unpacking failed: write error.*`)
-	trouble         = regexp.MustCompile(`WARNING: |BUG: |BUG [-\w]+ \(|pagealloc: |Oops: |Oops\[|general protection fault|Unable to handle|kernel BUG at|Kernel panic|Out of memory: |invoked oom-killer|divide error|INFO: task .* blocked|detected stall`)
+	trouble         = regexp.MustCompile(`WARNING: |BUG: |BUG [-\w]+ \(|pagealloc: |UBSAN: |Oops: |Oops\[|general protection fault|Unable to handle|kernel BUG at|Kernel panic|Out of memory: |invoked oom-killer|divide error|INFO: task .* blocked|detected stall`)
+
+	// Of this the machine, which was short of CPU, or a program is the cause.
+	excused = regexp.MustCompile(`BUG: (soft lockup|workqueue lockup)|detected stall|traps: `)
 )
 
 // complaints gives what a kernel that panicked or had no memory left has to say of it, each in one

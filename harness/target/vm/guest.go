@@ -22,6 +22,8 @@ import (
 type note struct {
 	Guest string `json:"guest"`          // what it is about
 	Text  string `json:"text,omitempty"` // details
+	Code  int    `json:"code,omitempty"` // a program's exit code
+	Data  []byte `json:"data,omitempty"` // what it has written
 }
 
 const (
@@ -34,6 +36,8 @@ const (
 	noteWarn   = "warn"   // something is not as it should be
 	noteFailed = "failed" // and here it ends
 	noteEnd    = "end"    // the run has ended, which may have said how
+	noteOut    = "out"    // the user's program has written this to its standard output
+	noteErr    = "err"    // or to its standard error
 
 	alive = 2 * time.Second // between two signs of life
 )
@@ -99,10 +103,15 @@ func (i *guestInit) say(about, text string) {
 	if about != noteAlive && text != "" {
 		fmt.Fprintf(os.Stderr, "ipcspec: %s\n", text)
 	}
+	i.tell(note{Guest: about, Text: oneLine(text)})
+}
+
+// tell tells the host something over the line, if there is one.
+func (i *guestInit) tell(n note) {
 	if i.line == nil {
 		return
 	}
-	if out, err := json.Marshal(note{about, oneLine(text)}); err == nil {
+	if out, err := json.Marshal(n); err == nil {
 		_, _ = report.WholeLines(i.line).Write(append(out, '\n'))
 	}
 }
@@ -148,17 +157,21 @@ func (i *guestInit) play() error {
 	}
 	passProcessIDs(firstPID)
 	i.say(noteReady, "")
-	how, err := i.run()
+	var end note
+	if p.Exec != nil {
+		end, err = i.exec(*p.Exec)
+	} else {
+		end, err = i.run()
+	}
 	if err != nil {
 		return err
 	}
-	i.say(noteEnd, how)
+	i.tell(end)
 	return nil
 }
 
-// run starts the run and reaps whatever is left to init until it ends. It says how that ended, ""
-// for well.
-func (i *guestInit) run() (string, error) {
+// run has the run made. What it gives says how that ended, with "" for well.
+func (i *guestInit) run() (note, error) {
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"ipcspec"}, &syscall.ProcAttr{
 		Dir:   "/tmp",
 		Env:   append(os.Environ(), partEnv+"=run", "TMPDIR=/tmp"),
@@ -166,22 +179,30 @@ func (i *guestInit) run() (string, error) {
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
-		return "", fmt.Errorf("start the run: %w", err)
+		return note{}, fmt.Errorf("start the run: %w", err)
 	}
+	status, err := reap(pid)
+	end := note{Guest: noteEnd}
+	switch {
+	case status.Signaled():
+		end.Text = fmt.Sprintf("the run was killed by a signal in the guest: %v", status.Signal())
+	case status.ExitStatus() != 0:
+		end.Text = fmt.Sprintf("the run ended with exit code %d", status.ExitStatus())
+	}
+	return end, err
+}
+
+// reap reaps whatever is left to init until that process ends.
+func reap(pid int) (syscall.WaitStatus, error) {
 	for {
 		var status syscall.WaitStatus
 		ended, err := syscall.Wait4(-1, &status, 0, nil)
 		switch {
 		case err == syscall.EINTR:
 		case err != nil:
-			return "", fmt.Errorf("wait for the run: %w", err)
-		case ended != pid:
-		case status.Signaled():
-			return fmt.Sprintf("the run was killed by a signal in the guest: %v", status.Signal()), nil
-		case status.ExitStatus() != 0:
-			return fmt.Sprintf("the run ended with exit code %d", status.ExitStatus()), nil
-		default:
-			return "", nil
+			return status, fmt.Errorf("wait for process %d: %w", pid, err)
+		case ended == pid:
+			return status, nil
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +26,7 @@ type part struct {
 	Modules []guestFile     `json:"modules"` // to be loaded, in this order
 	Order   run.Options     `json:"order"`
 	Mutate  *mutate.Options `json:"mutate,omitempty"` // lie to specs instead of a run
+	Exec    *Program        `json:"exec,omitempty"`   // or execute this
 }
 
 // A guestFile is a kernel module in the initramfs.
@@ -66,7 +66,7 @@ func writeInitramfs(w io.Writer, p part, modules []module) error {
 		_, err := archive.Write(text)
 		return err
 	}
-	for _, folder := range []string{"/dev", "/proc", "/sys", "/tmp", "/run", "/modules"} {
+	for _, folder := range []string{"/dev", "/proc", "/sys", "/tmp", "/run", "/bin", "/modules"} {
 		if err := add(folder, cpio.TypeDir|0o755, nil); err != nil {
 			return err
 		}
@@ -75,6 +75,11 @@ func writeInitramfs(w io.Writer, p part, modules []module) error {
 		f := guestFile{Name: m.name, Path: fmt.Sprintf("/modules/%02d-%s.ko", i, m.name), Params: m.params, Optional: m.optional}
 		p.Modules = append(p.Modules, f)
 		if err := add(f.Path, cpio.TypeReg|0o644, m.image); err != nil {
+			return err
+		}
+	}
+	if p.Exec != nil {
+		if err := add(p.Exec.inGuest(), cpio.TypeReg|0o755, p.Exec.image); err != nil {
 			return err
 		}
 	}
@@ -91,16 +96,9 @@ func writeInitramfs(w io.Writer, p part, modules []module) error {
 
 // ownProgram reads the file of this program, which has to do without any other file.
 func ownProgram() ([]byte, error) {
-	const self = "/proc/self/exe"
-	image, err := elf.Open(self)
-	if err != nil {
-		return nil, fmt.Errorf("read this program: %w", err)
+	image, err := readProgram("/proc/self/exe")
+	if errors.Is(err, errDynamic) {
+		err = errors.New("this ipcspec is not a static binary, and there is no C library in the guest: build it with CGO_ENABLED=0")
 	}
-	defer image.Close()
-	for _, segment := range image.Progs {
-		if segment.Type == elf.PT_INTERP {
-			return nil, errors.New("this ipcspec is not a static binary, and there is no C library in the guest: build it with CGO_ENABLED=0")
-		}
-	}
-	return os.ReadFile(self)
+	return image, err
 }

@@ -53,7 +53,8 @@ type Options struct {
 	Boot, Quiet time.Duration
 
 	image   image
-	started func(*os.Process) // is told of QEMU's process, by tests
+	output  map[string]io.Writer // for what the user's program writes, by the name of its notes
+	started func(*os.Process)    // is told of QEMU's process, by tests
 }
 
 // Limits, without and with KVM.
@@ -281,6 +282,8 @@ type guest struct {
 	drained     sync.WaitGroup // until both serial lines have been read to their ends
 	told        *io.PipeReader // the journal
 	hello       chan struct{}  // closed when init says that it runs
+	over        chan struct{}  // closed when init says that it has nothing more to do
+	output      map[string]io.Writer
 
 	mu     sync.Mutex
 	notes  []note
@@ -297,7 +300,7 @@ func (o Options) boot(ctx context.Context, accel, machine string, initrd *os.Fil
 		o.started(v.cmd.Process)
 	}
 	told, tell := io.Pipe()
-	g := &guest{vm: v, memory: o.Memory, boot: limit, quiet: o.Quiet, told: told, keep: keep, hello: make(chan struct{})}
+	g := &guest{vm: v, memory: o.Memory, boot: limit, quiet: o.Quiet, told: told, keep: keep, output: o.output, hello: make(chan struct{}), over: make(chan struct{})}
 	g.watchdog = time.AfterFunc(limit, g.giveUp)
 	g.drained.Go(func() {
 		_, _ = io.Copy(io.MultiWriter(&g.console, keep), v.console)
@@ -362,17 +365,24 @@ func (g *guest) listen(line io.Reader, tell io.Writer) {
 
 // take takes a note from init.
 func (g *guest) take(n note) {
+	if to := g.output[n.Guest]; to != nil {
+		g.watchdog.Stop() // whoever reads it may take his time
+		_, _ = to.Write(n.Data)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.silent {
 		g.watchdog.Reset(g.quiet)
 	}
-	if n.Guest == noteAlive {
+	if n.Guest == noteAlive || g.output[n.Guest] != nil {
 		return
 	}
 	g.notes = append(g.notes, n)
-	if n.Guest == noteHello {
+	switch n.Guest {
+	case noteHello:
 		close(g.hello)
+	case noteEnd, noteFailed:
+		close(g.over)
 	}
 }
 
@@ -409,7 +419,7 @@ func (g *guest) follow(ctx context.Context, o Options, plan run.Plan) (report.Re
 	case end.Over:
 		// A worker may have been killed, and the run gone on.
 		if _, memory := g.console.complaints(); memory != "" {
-			err = fmt.Errorf("the guest ran out of memory (%s): give it more with --memory, which is %s", memory, g.memory)
+			err = g.needsMemory(memory)
 		}
 	case ctx.Err() != nil && !end.Stubborn:
 	case end.Silent:
@@ -454,6 +464,10 @@ func (g *guest) end() {
 	g.vm.line.Close()
 }
 
+func (g *guest) needsMemory(complaint string) error {
+	return fmt.Errorf("the guest ran out of memory (%s): give it more with --memory, which is %s", complaint, g.memory)
+}
+
 // why says in one line what ended the guest.
 func (g *guest) why() string {
 	if n, ok := g.last(noteFailed); ok {
@@ -467,7 +481,7 @@ func (g *guest) why() string {
 	g.mu.Unlock()
 	switch how := g.vm.how(); {
 	case memory != "" && (panicked != "" || over && ended.Text != "" || silent):
-		return fmt.Sprintf("the guest ran out of memory (%s): give it more with --memory, which is %s", memory, g.memory)
+		return g.needsMemory(memory).Error()
 	case panicked != "" && g.brokenByQEMU():
 		return fmt.Sprintf("the guest's kernel panicked: %s, at a breakpoint of its own that QEMU before 8.1 kept (--cpus 1 avoids that)", panicked)
 	case panicked != "":
