@@ -3,6 +3,7 @@ package actor
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -120,12 +121,7 @@ func isActor(pid int) bool {
 func reserved(key int) bool {
 	made.Lock()
 	defer made.Unlock()
-	for _, first := range made.keys {
-		if key&^(keyBlock-1) == first {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(slices.Collect(maps.Values(made.keys)), key&^(keyBlock-1))
 }
 
 // objectKind is the kind of object that a call makes, "" for none.
@@ -235,6 +231,19 @@ func (o *madeObject) settle(result int64) {
 	}
 }
 
+// trace is for an object that may be there, of which its dead maker could not tell.
+func (o *madeObject) trace() {
+	id, err := o.Find()
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "ipcspec:", o.Doubt(err))
+	case id >= 0:
+		o.settle(int64(id))
+		return
+	}
+	o.forget()
+}
+
 // forget is for an object that is gone, or never was.
 func (o *madeObject) forget() {
 	for i, other := range made.objects {
@@ -266,9 +275,13 @@ func removeObjects() {
 	made.keys = nil
 	for _, o := range append([]*madeObject(nil), made.objects...) {
 		if !o.known {
-			if id, ok := o.telling.Outcome(); ok {
+			id, ok := o.telling.Outcome()
+			switch {
+			case ok:
 				o.settle(id)
-			} else {
+			case o.telling.UnderWay():
+				o.trace()
+			default:
 				o.forget()
 			}
 		}

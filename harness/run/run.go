@@ -278,6 +278,7 @@ func (d *director) keepWorking(ctx context.Context, clauses []string, proc int) 
 			return fmt.Errorf("start a worker: %w", err)
 		}
 		end := w.follow(ctx)
+		pass(end.words)
 		if end.stopped || ctx.Err() != nil {
 			return nil
 		}
@@ -290,6 +291,15 @@ func (d *director) keepWorking(ctx context.Context, clauses []string, proc int) 
 			return fmt.Errorf("a worker ended (%s) before it had run a single spec\n%s", end.how, end.words)
 		case tooMany:
 			return fmt.Errorf("more than %d workers have died; the last one: %s\n%s", maxReplacements, end.how, end.words)
+		}
+	}
+}
+
+// pass says what a worker had to say that no journal is for: what it could not clean up.
+func pass(words string) {
+	for line := range strings.Lines(words) {
+		if strings.HasPrefix(line, "ipcspec: ") {
+			fmt.Fprint(os.Stderr, line)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -53,6 +54,47 @@ func (o Object) is(row Object) bool {
 		return false
 	}
 	return row.Key == o.Key // a segment that has lost it is marked to be destroyed already
+}
+
+// Find looks for an object whose id was never told, since the process that was to tell it was killed while
+// it made the object, or right after. It returns the id, −1 where there is no such object, and an error
+// where nobody can know.
+//
+// A key shows whose an object is: nobody else uses it. What has none is not looked for. Of a queue or a set the
+// kernel tells who its creator was as a user and a group, the nine bits of the mode, the number of semaphores
+// and the second in which it was made, and any process of the same user may have made such another one
+// meanwhile. That it was not there before the call narrows the choice and settles nothing, and neither do the ids,
+// which are given away in order to whoever comes. A mark would have to be in the mode, whose nine bits are the
+// spec's; and /proc/sys/kernel/msg_next_id and its like choose the id for whoever is the next, who may be a
+// stranger. A segment tells its creator's process id, but another process may have had that before, and have
+// left a segment. To take somebody else's object would be worse than to leave one: it stays, and Doubt says so.
+func (o Object) Find() (int, error) {
+	if o.Key == 0 {
+		return -1, errors.New("it has no key by which it could be told from those of others")
+	}
+	rows, err := Objects(o.Kind)
+	if err != nil {
+		return -1, err
+	}
+	for _, row := range rows {
+		if o.is(row) {
+			return row.ID, nil
+		}
+	}
+	return -1, nil
+}
+
+// Doubt says that an object may have stayed, and why nobody can know.
+func (o Object) Doubt(why error) string {
+	kind, option := "message queue", "q"
+	switch o.Kind {
+	case "sem":
+		kind, option = "semaphore set", "s"
+	case "shm":
+		kind, option = "shared memory segment", "m"
+	}
+	return fmt.Sprintf("process %d was killed while it made a %s, which may have stayed: %v; `ipcs -%s -c` lists such, `ipcrm -%s ID` removes one",
+		o.PID, kind, why, option, option)
 }
 
 // Objects reads the kernel's table of a kind of objects.
@@ -158,15 +200,16 @@ func (t Telling) Outcome() (result int64, ok bool) {
 	return int64(binary.NativeEndian.Uint64(b[:])), n == len(b)
 }
 
-// underWay says whether the call is ordered and not done.
-func (t Telling) underWay() bool { return t.counts(t.Command) && !t.counts(t.Done) }
+// UnderWay says whether the call is ordered and not done; of a process that has ended, that its outcome will
+// never be told.
+func (t Telling) UnderWay() bool { return t.counts(t.Command) && !t.counts(t.Done) }
 
 // tellingLimit bounds how long the end of a call is waited for that cannot sleep.
 const tellingLimit = time.Second
 
 // Await waits until the call is done, for a call that cannot sleep, or was never ordered.
 func (t Telling) Await() {
-	for deadline := time.Now().Add(tellingLimit); t.underWay() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(tellingLimit); t.UnderWay() && time.Now().Before(deadline); {
 		time.Sleep(100 * time.Microsecond)
 	}
 }
@@ -208,10 +251,18 @@ func (c creations) remove() {
 	for _, o := range c {
 		if o.Telling != nil {
 			id, ok := o.Telling.Outcome()
-			if !ok || id < 0 {
+			switch {
+			case ok && id >= 0:
+				o.Object.ID = int(id)
+			case !ok && o.Telling.UnderWay():
+				found, err := o.Object.Find()
+				if err != nil || found < 0 {
+					continue // nobody is left to tell of a doubt
+				}
+				o.Object.ID = found
+			default:
 				continue
 			}
-			o.Object.ID = int(id)
 		}
 		_ = o.Object.Remove() // nobody is left to tell
 	}

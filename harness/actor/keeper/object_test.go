@@ -110,21 +110,23 @@ func TestRemovesWhatItWasToldOf(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		objects := make([]Object, 5)
-		for i := range objects {
+		objects := make([]Object, 6)
+		for i := range objects[:5] {
 			objects[i] = m.make(0)
 		}
+		objects[5] = m.make(1 + rand.IntN(1<<30))
 		announce(0, objects[0], true, objects[0].ID) // its master died before it could say so
 		announce(1, objects[1], true, objects[1].ID)
-		announce(2, objects[2], false, objects[2].ID) // not done: the number is from an earlier call
+		announce(2, objects[2], false, objects[2].ID) // not done: the number is from an earlier call, and nothing shows whose it is
 		announce(3, objects[3], true, -int(unix.ENOSPC))
+		announce(5, objects[5], false, objects[5].ID) // not done either, and found by its key
 		for _, err := range []error{k.Made(1, objects[1]), k.Made(4, objects[4]), k.Unmade(4)} {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
 		k.Stop()
-		for i, want := range []bool{false, false, true, true, true} {
+		for i, want := range []bool{false, false, true, true, true, false} {
 			if m.there(objects[i]) != want {
 				t.Errorf("object %d is there: %v", i, !want)
 			}

@@ -79,7 +79,7 @@ var _ = Describe("A faulty spec", func() {
 		Must(grandchild.Begin().Raw(unix.SYS_FORK))
 		child.Exit(0)
 		Expect(a.Getpid()).To(Return(a.PID()))
-		fmt.Fprintln(os.Stderr, "leaked")
+		fmt.Fprintln(os.Stderr, "leaked\nipcspec: leaked")
 	})
 
 	Clause("faulty.killed", func() {
