@@ -1,6 +1,8 @@
 package sysv
 
 import (
+	"slices"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
@@ -87,12 +89,17 @@ var _ = Describe("What IPC_STAT tells of a queue", func() {
 	for _, cmd := range []struct {
 		name string
 		cmd  int
-	}{{"IPC_STAT", actor.IPC_STAT}, {"MSG_STAT", actor.MSG_STAT}, {"IPC_INFO", actor.IPC_INFO}, {"MSG_INFO", actor.MSG_INFO}} {
+		of   indexer // what the command is told
+	}{
+		{"IPC_STAT", actor.IPC_STAT, func(_ *actor.Actor, id int) int { return id }},
+		{"MSG_STAT", actor.MSG_STAT, queueIndex}, {"MSG_STAT_ANY", actor.MSG_STAT_ANY, queueIndex},
+		{"IPC_INFO", actor.IPC_INFO, queueIndex}, {"MSG_INFO", actor.MSG_INFO, queueIndex},
+	} {
 		Clause("msgctl.stat-efault", cmd.name, func() {
 			a := actor.New()
-			id := newQueue(a) // 0, which is its index, too
+			queue := cmd.of(a, newQueue(a))
 			for _, nowhere := range []actor.Mem{actor.Null, a.Unmapped(), a.ReadOnly(make([]byte, 128)), a.PageEnd(8)} {
-				Expect(a.Msgctl(id, cmd.cmd, nowhere)).To(FailWith(unix.EFAULT))
+				Expect(a.Msgctl(queue, cmd.cmd, nowhere)).To(FailWith(unix.EFAULT))
 			}
 		})
 	}
@@ -189,12 +196,8 @@ var _ = Describe("IPC_SET of a queue", func() {
 		id := queueOf(a, message{1, "x"})
 		expectMessage(a.Msgrcv(id, 8, 0, 0), message{1, "x"})
 		was := queueStat(a, id)
-		// They are in seconds, so that a later one cannot be told before the next second.
-		before := ipcNow(a)
-		Expect([]int64{was.Stime, was.Rtime, was.Ctime}).To(HaveEach(BeNumerically("<=", before)))
-		for ; before <= max(was.Stime, was.Rtime, was.Ctime); before = ipcNow(a) {
-			Must(a.Nanosleep(unix.CLOCK_MONOTONIC, 0, 20e6))
-		}
+		Expect([]int64{was.Stime, was.Rtime, was.Ctime}).To(HaveEach(BeNumerically("<=", ipcNow(a))))
+		before := ipcNextSecond(a, was.Stime, was.Rtime, was.Ctime)
 		for range 2 {
 			Expect(a.Msgsnd(id, 1, []byte("x"), 0)).To(Return(0))
 		}
@@ -282,6 +285,17 @@ var _ = Describe("IPC_SET of a queue", func() {
 		ds.Perm.UID = uint32(s.ownerID)
 		Expect(s.owner.MsgSet(id, ds)).To(FailWith(unix.EPERM))
 		Expect(queueStat(s.creator, id)).To(Equal(was))
+	})
+
+	Clause("msgctl.real-uid-does-not-count", func() {
+		a := actor.New()
+		uid := FreshUser()
+		id := Must(ipcUser(a, uid, FreshUser()).Msgget(messageKey(), actor.IPC_CREAT|0o666))
+		was := queueStat(a, id)
+		not := userInRealityOnly(a, uid)
+		Expect(not.MsgSet(id, changed(was))).To(FailWith(unix.EPERM))
+		Expect(not.Msgctl(id, actor.IPC_RMID, nil)).To(FailWith(unix.EPERM))
+		Expect(queueStat(a, id)).To(Equal(was))
 	})
 
 	Clause("msgctl.set-sys-admin-may", func() {
@@ -528,18 +542,15 @@ var _ = Describe("What is known of all queues", func() {
 	Clause("msgctl.msg-info", func() {
 		a := actor.New()
 		one := queueOf(a, message{1, "one"}, message{2, ""})
-		queueOf(a, message{1, "three"})
-		last := newQueue(a)
+		ids := []int{one, queueOf(a, message{1, "three"}), newQueue(a)}
 		info := a.MsgInfo(actor.MSG_INFO)
-		Expect(info).To(ReturnSuccess())
-		Expect(a.MsgStat(info.Value(), actor.MSG_STAT)).To(Return(last))
+		Expect(info).To(returnHighest(queueIndex, a, ids...))
 		want := messageLimits(a)
 		want.Pool, want.Map, want.Tql = 3, 3, 8
 		Expect(info.Msginfo()).To(Equal(want))
 		Must(a.Msgrcv(one, 8, 0, 0))
 		info = a.MsgInfo(actor.MSG_INFO)
-		Expect(info).To(ReturnSuccess())
-		Expect(a.MsgStat(info.Value(), actor.MSG_STAT)).To(Return(last))
+		Expect(info).To(returnHighest(queueIndex, a, ids...))
 		want.Map, want.Tql = 2, 5
 		Expect(info.Msginfo()).To(Equal(want))
 	})
@@ -552,13 +563,16 @@ var _ = Describe("What is known of all queues", func() {
 			a := actor.New()
 			limits := messageLimits(a)
 			ids := []int{newQueue(a), newQueue(a), newQueue(a)}
-			for _, last := range []int{2, 1, 0} {
+			for len(ids) > 0 {
 				highest := a.MsgInfo(cmd.cmd)
-				Expect(highest).To(ReturnSuccess())
+				Expect(highest).To(returnHighest(queueIndex, a, ids...))
 				Expect(highest.Msginfo().Max).To(Equal(limits.Max))
-				Expect(a.MsgStat(highest.Value(), actor.MSG_STAT)).To(Return(ids[last]))
+				last := a.MsgStat(highest.Value(), actor.MSG_STAT)
+				Expect(last).To(ReturnSuccess())
+				Expect(ids).To(ContainElement(last.Value()))
 				Expect(a.MsgStat(highest.Value()+1, actor.MSG_STAT)).To(FailWith(unix.EINVAL))
-				Must(a.Msgctl(ids[last], actor.IPC_RMID, nil))
+				Must(a.Msgctl(last.Value(), actor.IPC_RMID, nil))
+				ids = slices.DeleteFunc(ids, func(id int) bool { return id == last.Value() })
 			}
 		})
 

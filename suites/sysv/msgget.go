@@ -120,7 +120,7 @@ var _ = Describe("A new message queue", func() {
 
 	Clause("msgget.mode", func() {
 		a := actor.New()
-		for _, mode := range []int{0, 0o400, 0o200, 0o040, 0o020, 0o004, 0o002, 0o666, 0o124} {
+		for _, mode := range []int{0, 0o400, 0o200, 0o100, 0o040, 0o020, 0o010, 0o004, 0o002, 0o001, 0o777} {
 			call := a.Msgget(actor.IPC_PRIVATE, actor.IPC_CREAT|mode)
 			Expect(call).To(ReturnSuccess())
 			Expect(queueStat(a, call.Value()).Perm.Mode & 0o777).To(BeEquivalentTo(mode))

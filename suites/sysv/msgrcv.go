@@ -325,20 +325,13 @@ var _ = Describe("Waiting for a message", func() {
 		}
 	})
 
-	for _, flags := range []struct {
-		name string
-		bits uint64
-	}{{"", 0}, {"SA_RESTART", actor.SA_RESTART}} {
-		Clause("msgrcv.eintr", flags.name, func() {
+	for _, handler := range handlers {
+		Clause("msgrcv.eintr", handler.name, func() {
 			a := actor.New()
-			receiver := a.Fork()
 			id := newQueue(a)
-			receiver.Handle(unix.SIGUSR1, flags.bits)
-			receive := receiver.Begin().Msgrcv(id, 8, 0, 0)
-			Expect(receive).To(Block())
-			Must(a.Kill(receiver.PID(), unix.SIGUSR1))
-			Expect(receive).To(FailWith(unix.EINTR))
-			Expect(receiver).To(Catch(unix.SIGUSR1))
+			was := queueStat(a, id)
+			expectInterrupted(a, catching(a, handler.flags).Begin().Msgrcv(id, 8, 0, 0))
+			Expect(queueStat(a, id)).To(Equal(was))
 			Must(a.Msgsnd(id, 1, []byte("x"), 0))
 			expectMessages(a, id, message{1, "x"})
 		})
@@ -346,13 +339,9 @@ var _ = Describe("Waiting for a message", func() {
 
 	Clause("msgrcv.ignored-signal", func() {
 		a := actor.New()
-		receiver := a.Fork()
 		id := newQueue(a)
-		receiver.Ignore(unix.SIGUSR1)
-		receive := receiver.Begin().Msgrcv(id, 8, 0, 0)
-		Expect(receive).To(Block())
-		Must(a.Kill(receiver.PID(), unix.SIGUSR1))
-		Expect(receive).To(Block())
+		receive := ignoring(a).Begin().Msgrcv(id, 8, 0, 0)
+		expectUninterrupted(a, receive)
 		Must(a.Msgsnd(id, 1, []byte("x"), 0))
 		expectMessage(receive, message{1, "x"})
 	})
@@ -419,6 +408,7 @@ var _ = Describe("A copy of a message", func() {
 		for _, i := range []int{4, 0, 2, 2} {
 			expectMessage(a.Msgrcv(id, 8, int64(i), nowait), mixture[i])
 		}
+		expectMessage(a.Msgrcv(id, 1, 1, nowait), mixture[1]) // with room for the text and no more
 		Expect(queueStat(a, id)).To(Equal(was))
 		expectMessages(a, id, mixture...)
 	})
@@ -434,35 +424,29 @@ var _ = Describe("A copy of a message", func() {
 		Expect(a.Msgrcv(id, 8, 0, nowait)).To(FailWith(unix.ENOMSG))
 	})
 
-	Clause("msgrcv.copy-needs-nowait", func() {
-		a := actor.New()
-		id := queueOf(a, message{1, "a"})
-		Expect(a.Msgrcv(id, 8, 0, actor.MSG_COPY)).To(FailWith(unix.EINVAL))
-		Expect(a.Msgrcv(id, 8, 1, actor.MSG_COPY)).To(FailWith(unix.EINVAL))
-		expectMessages(a, id, message{1, "a"})
-	})
-
-	Clause("msgrcv.copy-excludes-except", func() {
-		a := actor.New()
-		id := queueOf(a, message{1, "a"})
-		Expect(a.Msgrcv(id, 8, 0, nowait|actor.MSG_EXCEPT)).To(FailWith(unix.EINVAL))
-		expectMessages(a, id, message{1, "a"})
-	})
-
-	Clause("msgrcv.copy-e2big", func() {
-		a := actor.New()
-		id := queueOf(a, message{1, "01234"})
-		Expect(a.Msgrcv(id, 4, 0, nowait)).To(FailWith(unix.E2BIG))
-		expectMessage(a.Msgrcv(id, 5, 0, nowait), message{1, "01234"})
-		expectMessages(a, id, message{1, "01234"})
-	})
-
-	Clause("msgrcv.copy-is-not-truncated", func() {
-		a := actor.New()
-		id := queueOf(a, message{1, "01234"})
-		Expect(a.Msgrcv(id, 4, 0, nowait|actor.MSG_NOERROR)).To(FailWith(unix.EINVAL))
-		expectMessages(a, id, message{1, "01234"})
-	})
+	for _, refused := range []struct {
+		id        string
+		size      int // of the room for a text of five bytes
+		flags     int
+		positions []int64
+		errno     unix.Errno
+	}{
+		{"msgrcv.copy-needs-nowait", 5, actor.MSG_COPY, []int64{0, 1, 2}, unix.EINVAL},
+		{"msgrcv.copy-excludes-except", 5, nowait | actor.MSG_EXCEPT, []int64{0, 1, 2}, unix.EINVAL},
+		{"msgrcv.copy-e2big", 4, nowait, []int64{0, 1}, unix.E2BIG},
+		{"msgrcv.copy-is-not-truncated", 4, nowait | actor.MSG_NOERROR, []int64{0, 1}, unix.EINVAL},
+	} {
+		Clause(refused.id, func() {
+			a := actor.New()
+			id := queueOf(a, message{1, "01234"}, message{2, "56789"})
+			was := queueStat(a, id)
+			for _, position := range refused.positions {
+				Expect(a.Msgrcv(id, refused.size, position, refused.flags)).To(FailWith(refused.errno), "position %d", position)
+			}
+			Expect(queueStat(a, id)).To(Equal(was))
+			expectMessages(a, id, message{1, "01234"}, message{2, "56789"})
+		})
+	}
 
 	Clause("msgrcv.copy-needs-read-permission", func() {
 		a := actor.New()

@@ -318,36 +318,24 @@ var _ = Describe("A full message queue", func() {
 		}
 	})
 
-	for _, flags := range []struct {
-		name string
-		bits uint64
-	}{{"", 0}, {"SA_RESTART", actor.SA_RESTART}} {
-		Clause("msgsnd.eintr", flags.name, func() {
+	for _, handler := range handlers {
+		Clause("msgsnd.eintr", handler.name, func() {
 			a := actor.New()
-			sender := a.Fork()
 			id := smallQueue(a, 1)
 			Must(a.Msgsnd(id, 1, []byte("x"), 0))
-			sender.Handle(unix.SIGUSR1, flags.bits)
-			send := sender.Begin().Msgsnd(id, 2, []byte("y"), 0)
-			Expect(send).To(Block())
-			Must(a.Kill(sender.PID(), unix.SIGUSR1))
-			Expect(send).To(FailWith(unix.EINTR))
-			Expect(sender).To(Catch(unix.SIGUSR1))
-			Expect(queueStat(a, id).Qnum).To(BeEquivalentTo(1))
+			was := queueStat(a, id)
+			expectInterrupted(a, catching(a, handler.flags).Begin().Msgsnd(id, 2, []byte("y"), 0))
+			Expect(queueStat(a, id)).To(Equal(was))
 			expectMessages(a, id, message{1, "x"})
 		})
 	}
 
 	Clause("msgsnd.ignored-signal", func() {
 		a := actor.New()
-		sender := a.Fork()
 		id := smallQueue(a, 1)
 		Must(a.Msgsnd(id, 1, []byte("x"), 0))
-		sender.Ignore(unix.SIGUSR1)
-		send := sender.Begin().Msgsnd(id, 2, []byte("y"), 0)
-		Expect(send).To(Block())
-		Must(a.Kill(sender.PID(), unix.SIGUSR1))
-		Expect(send).To(Block())
+		send := ignoring(a).Begin().Msgsnd(id, 2, []byte("y"), 0)
+		expectUninterrupted(a, send)
 		Must(a.Msgrcv(id, 1, 0, 0))
 		Expect(send).To(Return(0))
 		expectMessages(a, id, message{2, "y"})

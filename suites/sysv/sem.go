@@ -128,26 +128,6 @@ func writeSemLimits(a *actor.Actor, l semLimits) {
 	a.WriteFile("/proc/sys/kernel/sem", fmt.Sprintln(l.msl, l.mns, l.opm, l.mni))
 }
 
-// semIndex finds a set's place in the kernel's array.
-func semIndex(a *actor.Actor, id int) int {
-	last := Must(a.Quietly().SemInfo(actor.IPC_INFO))
-	for index := range last + 1 {
-		if a.Quietly().SemStat(index, actor.SEM_STAT_ANY).Value() == id {
-			return index
-		}
-	}
-	return -1
-}
-
-// returnSemIndex succeeds when IPC_INFO or SEM_INFO returns the highest index of the sets.
-func returnSemIndex(a *actor.Actor, ids ...int) types.GomegaMatcher {
-	highest := -1
-	for _, id := range ids {
-		highest = max(highest, semIndex(a, id))
-	}
-	return Return(highest)
-}
-
 // expectSemSet judges that a semget has returned the id of a set of n semaphores.
 func expectSemSet(a *actor.Actor, semget *actor.Call, n int) {
 	GinkgoHelper()

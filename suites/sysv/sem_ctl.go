@@ -1,6 +1,7 @@
 package sysv
 
 import (
+	"fmt"
 	"math"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -295,7 +296,7 @@ var _ = Describe("What semctl takes to be permitted", func() {
 			}
 		}
 	}
-	// expectAltering likewise judges those that alter; where that is permitted the values are 6 and 7 afterwards.
+	// expectAltering likewise judges those that alter, and make the values 6 and 7.
 	expectAltering := func(who *actor.Actor, id int, permitted bool) {
 		GinkgoHelper()
 		matcher := FailWith(unix.EACCES)
@@ -306,51 +307,42 @@ var _ = Describe("What semctl takes to be permitted", func() {
 		Expect(who.Semctl(id, 0, actor.SETVAL, 6)).To(matcher)
 	}
 
-	Clause("semctl.eacces-owner", func() {
-		a := actor.New()
-		owner := capableOnly(a)
-		id := newSemSet(a, 3, 4)
+	// expectAccess judges both of a set whose values are 3 and 4, as its maker has left them.
+	expectAccess := func(maker, who *actor.Actor, id int, read, alter bool) {
+		GinkgoHelper()
+		expectReading(who, id, read, 3, maker.PID())
+		expectAltering(who, id, alter)
+		values := []int{3, 4}
+		if alter {
+			values = []int{6, 7}
+		}
+		expectSems(maker, id, values...)
+	}
 
-		setSemMode(a, id, 0o466)
-		expectReading(owner, id, true, 3, a.PID())
-		expectAltering(owner, id, false)
-		setSemMode(a, id, 0o166)
-		expectReading(owner, id, false, 0, 0)
-		expectAltering(owner, id, false)
-		expectSems(a, id, 3, 4)
-		setSemMode(a, id, 0o266)
-		expectReading(owner, id, false, 0, 0)
-		expectAltering(owner, id, true)
-		expectSems(a, id, 6, 7)
-	})
+	for _, c := range []struct {
+		id          string
+		mode        int
+		read, alter bool
+	}{
+		{"semctl.eacces-owner", 0o466, true, false}, {"semctl.eacces-owner", 0o266, false, true}, {"semctl.eacces-owner", 0o166, false, false},
+		{"semctl.execute-bits-unused", 0o600, true, true}, {"semctl.execute-bits-unused", 0o111, false, false},
+	} {
+		Clause(c.id, fmt.Sprintf("%#o", c.mode), func() {
+			a := actor.New()
+			id := newSemSet(a, 3, 4)
+			setSemMode(a, id, c.mode)
+			expectAccess(a, capableOnly(a), id, c.read, c.alter)
+			Expect(semStat(a, id).Perm.Mode & 0o777).To(BeEquivalentTo(c.mode))
+		})
+	}
 
 	Clause("semctl.cap-ipc-owner", func() {
 		a := actor.New()
 		Presuppose(a.Capabilities()>>unix.CAP_IPC_OWNER&1 != 0, "CAP_IPC_OWNER: run as root, in a container with that capability")
 		id := newSemSet(a, 3, 4)
 		setSemMode(a, id, 0)
-		with, without := capableOnly(a, unix.CAP_IPC_OWNER), incapable(a, unix.CAP_IPC_OWNER)
-
-		expectReading(without, id, false, 0, 0)
-		expectAltering(without, id, false)
-		expectSems(a, id, 3, 4)
-		expectReading(with, id, true, 3, a.PID())
-		expectAltering(with, id, true)
-		expectSems(a, id, 6, 7)
-	})
-
-	Clause("semctl.execute-bits-unused", func() {
-		a := actor.New()
-		owner := capableOnly(a)
-		id := newSemSet(a, 3, 4)
-		setSemMode(a, id, 0o600)
-		expectReading(owner, id, true, 3, a.PID())
-		expectAltering(owner, id, true)
-		setSemMode(a, id, 0o111)
-		expectReading(owner, id, false, 0, 0)
-		expectAltering(owner, id, false)
-		expectSems(a, id, 6, 7)
-		Expect(semStat(a, id).Perm.Mode & 0o777).To(Equal(uint32(0o111)))
+		expectAccess(a, incapable(a, unix.CAP_IPC_OWNER), id, false, false)
+		expectAccess(a, capableOnly(a, unix.CAP_IPC_OWNER), id, true, true)
 	})
 
 	for _, c := range []struct {
@@ -390,6 +382,17 @@ var _ = Describe("What semctl takes to be permitted", func() {
 			for _, r := range strangers {
 				Expect(c.do(r.who, id, ds)).To(FailWith(unix.EPERM), r.name)
 			}
+			Expect(semStat(a, id)).To(Equal(before))
+		})
+
+		Clause("semctl."+c.name+"-real-uid-does-not-count", func() {
+			a := actor.New()
+			uid := FreshUser()
+			id := Must(ipcUser(a, uid, FreshUser()).Semget(semKey(), 1, semCreat|0o666))
+			before := semStat(a, id)
+			ds := before
+			ds.Perm.Mode = 0o640
+			Expect(c.do(userInRealityOnly(a, uid), id, ds)).To(FailWith(unix.EPERM))
 			Expect(semStat(a, id)).To(Equal(before))
 		})
 
@@ -651,7 +654,7 @@ var _ = Describe("What semctl tells of all sets", func() {
 		id := newSemSet(a, 1, 2, 3)
 		l := readSemLimits(a)
 		call := a.SemInfo(actor.IPC_INFO)
-		Expect(call).To(returnSemIndex(a, id))
+		Expect(call).To(returnHighest(semIndex, a, id))
 		info := call.Seminfo()
 		Expect(semLimits{info.Msl, info.Mns, info.Opm, info.Mni}).To(Equal(l))
 		Expect(info.Vmx).To(Equal(semMax))
@@ -666,7 +669,7 @@ var _ = Describe("What semctl tells of all sets", func() {
 		writeSemLimits(a, want)
 		for _, cmd := range []int{actor.IPC_INFO, actor.SEM_INFO} {
 			call := a.SemInfo(cmd)
-			Expect(call).To(returnSemIndex(a, id))
+			Expect(call).To(returnHighest(semIndex, a, id))
 			info := call.Seminfo()
 			Expect(semLimits{info.Msl, info.Mns, info.Opm, info.Mni}).To(Equal(want))
 		}
@@ -676,13 +679,13 @@ var _ = Describe("What semctl tells of all sets", func() {
 		a := actor.New()
 		ids := []int{Must(a.Semget(semPrivate, 2, 0o600))}
 		limits := a.SemInfo(actor.IPC_INFO)
-		Expect(limits).To(returnSemIndex(a, ids...))
+		Expect(limits).To(returnHighest(semIndex, a, ids...))
 		plain := limits.Seminfo()
 		sets, semaphores := 1, 2
 		expectUsage := func() {
 			GinkgoHelper()
 			call := a.SemInfo(actor.SEM_INFO)
-			Expect(call).To(returnSemIndex(a, ids...))
+			Expect(call).To(returnHighest(semIndex, a, ids...))
 			info := call.Seminfo()
 			Expect([]int{info.Usz, info.Aem}).To(Equal([]int{sets, semaphores}))
 			info.Usz, info.Aem = plain.Usz, plain.Aem
@@ -707,7 +710,7 @@ var _ = Describe("What semctl tells of all sets", func() {
 		}
 		for len(ids) > 0 {
 			highest := a.SemInfo(actor.IPC_INFO)
-			Expect(highest).To(returnSemIndex(a, ids...))
+			Expect(highest).To(returnHighest(semIndex, a, ids...))
 			Expect(highest.Seminfo().Vmx).To(Equal(semMax))
 			Expect(a.SemInfo(actor.SEM_INFO)).To(Return(highest.Value()))
 			var found []int
@@ -801,7 +804,7 @@ var _ = Describe("What semctl tells of all sets", func() {
 		other := capableOnly(a)
 		for _, cmd := range []int{actor.IPC_INFO, actor.SEM_INFO} {
 			mine, theirs := a.SemInfo(cmd), other.SemInfo(cmd)
-			Expect(mine).To(returnSemIndex(a, id))
+			Expect(mine).To(returnHighest(semIndex, a, id))
 			Expect(theirs).To(Return(mine.Value()))
 			Expect(theirs.Seminfo()).To(Equal(mine.Seminfo()))
 		}

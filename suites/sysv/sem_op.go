@@ -320,6 +320,21 @@ var _ = Describe("The permissions that semop takes", func() {
 		expectSems(a, id, 0, 0)
 	})
 
+	Clause("semop.zero-beside-altering", func() {
+		a := actor.New()
+		owner := capableOnly(a)
+		id := newSemSet(a, 1, 0)
+		setSemMode(a, id, 0o255)
+		Expect(owner.Semop(id, sop(1, 0))).To(FailWith(unix.EACCES))
+		Expect(owner.Semop(id, sop(1, 0), sop(0, 1))).To(Return(0))
+		expectSems(a, id, 2, 0)
+		setSemMode(a, id, 0o455)
+		Expect(owner.Semop(id, sop(1, 0))).To(Return(0))
+		Expect(owner.Semop(id, sop(1, 0), sop(0, 1))).To(FailWith(unix.EACCES))
+		Expect(owner.Semop(id, sop(0, -1), sop(1, 0))).To(FailWith(unix.EACCES))
+		expectSems(a, id, 2, 0)
+	})
+
 	Clause("semop.cap-ipc-owner", func() {
 		a := actor.New()
 		Presuppose(a.Capabilities()>>unix.CAP_IPC_OWNER&1 != 0, "CAP_IPC_OWNER: run as root, in a container with that capability")
@@ -355,7 +370,7 @@ var _ = Describe("A semop that fails", func() {
 		a := actor.New()
 		id := newSemSet(a, 0, 0)
 		limits := a.SemInfo(actor.IPC_INFO)
-		Expect(limits).To(returnSemIndex(a, id))
+		Expect(limits).To(returnHighest(semIndex, a, id))
 		Expect(limits.Seminfo().Opm).To(Equal(500))
 		var ops []actor.SemOp
 		for i := range 500 {

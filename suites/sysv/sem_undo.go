@@ -123,31 +123,29 @@ var _ = Describe("SEM_UNDO", func() {
 		expectSems(a, id, 10)
 	})
 
-	Clause("semop.undo-shared-by-threads", func() {
-		a := actor.New()
-		id := newSemSet(a, 10)
-		process := a.Fork()
-		thread := process.Thread()
-		Expect(thread.Semop(id, sop(0, -3, semUndo))).To(Return(0))
-		endSemThread(thread)
-		expectSems(a, id, 7)
-		Expect(process.Semop(id, sop(0, -1, semUndo))).To(Return(0))
-		process.Exit(0)
-		expectSems(a, id, 10)
-	})
-
-	Clause("semop.undo-shared-by-clone", func() {
-		a := actor.New()
-		id := newSemSet(a, 10)
-		parent := a.Fork()
-		child := parent.Clone(unix.CLONE_SYSVSEM | uint64(unix.SIGCHLD))
-		Expect(child.Semop(id, sop(0, -3, semUndo))).To(Return(0))
-		child.Exit(0)
-		expectSems(a, id, 7)
-		Expect(parent.Semop(id, sop(0, 1, semUndo))).To(Return(0))
-		parent.Exit(0)
-		expectSems(a, id, 10)
-	})
+	for _, shared := range []struct {
+		by   string
+		with func(process *actor.Actor) *actor.Actor
+		end  func(other *actor.Actor)
+	}{
+		{"threads", (*actor.Actor).Thread, endSemThread},
+		{"clone", func(process *actor.Actor) *actor.Actor {
+			return process.Clone(unix.CLONE_SYSVSEM | uint64(unix.SIGCHLD))
+		}, func(child *actor.Actor) { child.Exit(0) }},
+	} {
+		Clause("semop.undo-shared-by-"+shared.by, func() {
+			a := actor.New()
+			id := newSemSet(a, 10)
+			process := a.Fork()
+			other := shared.with(process)
+			Expect(other.Semop(id, sop(0, -3, semUndo))).To(Return(0))
+			shared.end(other)
+			expectSems(a, id, 7)
+			Expect(process.Semop(id, sop(0, -1, semUndo))).To(Return(0))
+			process.Exit(0)
+			expectSems(a, id, 10)
+		})
+	}
 
 	Clause("semop.undo-down-to-zero", func() {
 		a := actor.New()

@@ -9,23 +9,6 @@ import (
 	"github.com/ipcspec/ipcspec/harness/actor"
 )
 
-// semHandled is an actor that catches SIGUSR1, with the given flags.
-func semHandled(a *actor.Actor, flags uint64) *actor.Actor {
-	child := a.Fork()
-	child.Handle(unix.SIGUSR1, flags)
-	return child
-}
-
-// interruptSemop judges that a signal which is caught ends a call that sleeps, and that the call is not
-// made anew.
-func interruptSemop(a *actor.Actor, call *actor.Call) {
-	GinkgoHelper()
-	Expect(call).To(Block())
-	Must(a.Kill(call.Actor().PID(), unix.SIGUSR1))
-	Expect(call).To(FailWith(unix.EINTR))
-	Expect(call.Actor()).To(Catch(unix.SIGUSR1))
-}
-
 var _ = Describe("Waiting for a semaphore to become zero", func() {
 	Clause("semop.zero-nowait", func() {
 		a := actor.New()
@@ -88,10 +71,10 @@ var _ = Describe("Waiting for a semaphore to become zero", func() {
 	Clause("semop.zero-eintr", func() {
 		a := actor.New()
 		id := newSemSet(a, 1)
-		wait := semHandled(a, 0).Begin().Semop(id, sop(0, 0))
+		wait := catching(a, 0).Begin().Semop(id, sop(0, 0))
 		Expect(wait).To(Block())
 		expectSemWaiters(a, id, 0, 0, 1)
-		interruptSemop(a, wait)
+		expectInterrupted(a, wait)
 		expectSemWaiters(a, id, 0, 0, 0)
 		expectSems(a, id, 1)
 	})
@@ -218,10 +201,10 @@ var _ = Describe("Waiting for a semaphore to increase", func() {
 	Clause("semop.subtract-eintr", func() {
 		a := actor.New()
 		id := newSemSet(a, 1)
-		wait := semHandled(a, 0).Begin().Semop(id, sop(0, -2))
+		wait := catching(a, 0).Begin().Semop(id, sop(0, -2))
 		Expect(wait).To(Block())
 		expectSemWaiters(a, id, 0, 1, 0)
-		interruptSemop(a, wait)
+		expectInterrupted(a, wait)
 		expectSemWaiters(a, id, 0, 0, 0)
 		Expect(a.Semop(id, sop(0, 1))).To(Return(0))
 		expectSems(a, id, 2)
@@ -230,7 +213,7 @@ var _ = Describe("Waiting for a semaphore to increase", func() {
 	Clause("semop.several-eintr", func() {
 		a := actor.New()
 		id := newSemSet(a, 1, 0)
-		interruptSemop(a, semHandled(a, 0).Begin().Semop(id, sop(0, -1), sop(1, -1)))
+		expectInterrupted(a, catching(a, 0).Begin().Semop(id, sop(0, -1), sop(1, -1)))
 		expectSems(a, id, 1, 0)
 		expectSemWaiters(a, id, 1, 0, 0)
 	})
@@ -238,32 +221,19 @@ var _ = Describe("Waiting for a semaphore to increase", func() {
 	Clause("semop.never-restarted", func() {
 		a := actor.New()
 		id := newSemSet(a, 1)
-		waiter := semHandled(a, actor.SA_RESTART)
 		for _, op := range []actor.SemOp{sop(0, -2), sop(0, 0)} {
-			for _, begin := range []func() *actor.Call{
-				func() *actor.Call { return waiter.Begin().Semop(id, op) },
-				func() *actor.Call { return waiter.Begin().Semtimedop(id, -1, op) },
-				func() *actor.Call { return waiter.Begin().Semtimedop(id, 3600e9, op) },
-			} {
-				wait := begin()
-				Expect(wait).To(Block())
-				Must(a.Kill(waiter.PID(), unix.SIGUSR1))
-				Expect(wait).To(FailWith(unix.EINTR))
-			}
+			expectInterrupted(a, catching(a, actor.SA_RESTART).Begin().Semop(id, op))
+			expectInterrupted(a, catching(a, actor.SA_RESTART).Begin().Semtimedop(id, -1, op))
+			expectInterrupted(a, catching(a, actor.SA_RESTART).Begin().Semtimedop(id, 3600e9, op))
 		}
-		Expect(waiter).To(Catch(unix.SIGUSR1, unix.SIGUSR1, unix.SIGUSR1, unix.SIGUSR1, unix.SIGUSR1, unix.SIGUSR1))
 		expectSems(a, id, 1)
 	})
 
 	Clause("semop.ignored-signal", func() {
 		a := actor.New()
 		id := newSemSet(a, 0)
-		waiter := a.Fork()
-		waiter.Ignore(unix.SIGUSR1)
-		wait := waiter.Begin().Semop(id, sop(0, -1))
-		Expect(wait).To(Block())
-		Must(a.Kill(waiter.PID(), unix.SIGUSR1))
-		Expect(wait).To(Block())
+		wait := ignoring(a).Begin().Semop(id, sop(0, -1))
+		expectUninterrupted(a, wait)
 		Expect(a.Semop(id, sop(0, 1))).To(Return(0))
 		Expect(wait).To(Return(0))
 	})
@@ -384,13 +354,13 @@ var _ = Describe("semtimedop", func() {
 	Clause("semtimedop.eintr-keeps-timeout", func() {
 		a := actor.New()
 		id := newSemSet(a, 1)
-		waiter := semHandled(a, 0)
+		waiter := catching(a, 0)
 		timeout := waiter.Alloc(16)
 		timeout.PutUint64(0, 3600)
 		timeout.PutUint64(8, 123456789)
 
 		wait := waiter.Begin().Raw(unix.SYS_SEMTIMEDOP, id, semBytes(sop(0, 0)), 1, timeout)
-		interruptSemop(a, wait)
+		expectInterrupted(a, wait)
 		Expect(timeout.Uint64(0)).To(Equal(uint64(3600)))
 		Expect(timeout.Uint64(8)).To(Equal(uint64(123456789)))
 		expectSemWaiters(a, id, 0, 0, 0)

@@ -1,6 +1,8 @@
 package sysv
 
 import (
+	"slices"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
@@ -14,13 +16,15 @@ var _ = Describe("IPC_STAT of a segment", func() {
 		a := actor.New()
 		b := a.Fork()
 		uid, gid := uint32(Must(a.Raw(unix.SYS_GETEUID))), uint32(Must(a.Raw(unix.SYS_GETEGID)))
+		before := ipcNow(a)
 		id := Must(a.Shmget(shmKey(), 12345, creat|0o640))
 		attach(a, id, 0)
 		Must(b.Shmdt(attach(b, id, 0)))
+		after := ipcNow(a)
 		stat := b.ShmStat(id, actor.IPC_STAT)
 		Expect(stat).To(Return(0))
 		ds := stat.ShmidDS()
-		Expect([]int64{ds.Atime, ds.Dtime, ds.Ctime}).NotTo(ContainElement(int64(0)))
+		Expect([]int64{ds.Atime, ds.Dtime, ds.Ctime}).To(HaveEach(withinIPC(before, after)))
 		ds.Atime, ds.Dtime, ds.Ctime = 0, 0, 0
 		ds.Perm.Seq = 0
 		Expect(ds).To(Equal(actor.ShmidDS{
@@ -125,6 +129,34 @@ var _ = Describe("IPC_SET of a segment", func() {
 		after := ipcNow(a)
 		Expect(segment(a, id).Perm).To(Equal(wanted.Perm))
 		Expect(segment(a, id).Ctime).To(withinIPC(before, after))
+	})
+
+	Clause("shmctl.times-move-on", func() {
+		a := actor.New()
+		b := a.Fork()
+		id := newSegment(a, shmPage)
+		Must(b.Shmdt(attach(b, id, 0)))
+		was := segment(a, id)
+		Expect([]int64{was.Atime, was.Dtime, was.Ctime}).To(HaveEach(BeNumerically("<=", ipcNow(a))))
+		before := ipcNextSecond(a, was.Atime, was.Dtime, was.Ctime)
+
+		at := expectAttached(a.Shmat(id, nil, 0))
+		is := segment(a, id)
+		Expect(is.Atime).To(withinIPC(before, ipcNow(a)))
+		was.Atime, was.Lpid, was.Nattch = is.Atime, a.PID(), 1
+		Expect(is).To(Equal(was))
+
+		Expect(a.Shmdt(at)).To(Return(0))
+		is = segment(a, id)
+		Expect(is.Dtime).To(withinIPC(before, ipcNow(a)))
+		was.Dtime, was.Nattch = is.Dtime, 0
+		Expect(is).To(Equal(was))
+
+		Expect(a.ShmSet(id, is)).To(Return(0))
+		is = segment(a, id)
+		Expect(is.Ctime).To(withinIPC(before, ipcNow(a)))
+		was.Ctime = is.Ctime
+		Expect(is).To(Equal(was))
 	})
 
 	Clause("shmctl.set-takes-effect", func() {
@@ -479,14 +511,17 @@ var _ = Describe("Information about all segments", func() {
 	Clause("shmctl.info-highest-index", func() {
 		a := actor.New()
 		ids := []int{newSegment(a, 1), newSegment(a, 1), newSegment(a, 1)}
-		for last := len(ids) - 1; last >= 0; last-- {
+		for len(ids) > 0 {
 			limits, used := a.ShmIPCInfo(), a.ShmUsage()
-			Expect(limits).To(ReturnSuccess())
+			Expect(limits).To(returnHighest(segmentIndex, a, ids...))
 			Expect(limits.Shminfo().Min).To(BeEquivalentTo(1))
-			Expect(used).To(Return(limits.Value()))
-			Expect(used.ShmInfo().UsedIDs).To(Equal(last + 1))
-			Expect(a.ShmStat(limits.Value(), actor.SHM_STAT)).To(Return(ids[last]))
-			Must(a.Shmctl(ids[last], actor.IPC_RMID, nil))
+			Expect(used).To(returnHighest(segmentIndex, a, ids...))
+			Expect(used.ShmInfo().UsedIDs).To(Equal(len(ids)))
+			last := a.ShmStat(limits.Value(), actor.SHM_STAT)
+			Expect(last).To(ReturnSuccess())
+			Expect(ids).To(ContainElement(last.Value()))
+			Must(a.Shmctl(last.Value(), actor.IPC_RMID, nil))
+			ids = slices.DeleteFunc(ids, func(id int) bool { return id == last.Value() })
 		}
 	})
 
@@ -515,18 +550,22 @@ var _ = Describe("Information about all segments", func() {
 		Clause("shmctl.shm-"+way.name+"-unused-slot", func() {
 			a := actor.New()
 			Expect(a.ShmStat(0, way.cmd)).To(FailWith(unix.EINVAL))
-			one, other := newSegment(a, 1), newSegment(a, 1)
-			between := Must(a.ShmUsage())
-			last := newSegment(a, 1)
-			highest := Must(a.ShmUsage())
-			Expect(a.ShmStat(between, way.cmd)).To(Return(other))
-			Must(a.Shmctl(other, actor.IPC_RMID, nil))
-			Expect(a.ShmStat(between, way.cmd)).To(FailWith(unix.EINVAL))
-			for _, beyond := range []int{highest + 1, highest + 100, -1} {
-				Expect(a.ShmStat(beyond, way.cmd)).To(FailWith(unix.EINVAL), "index %d", beyond)
+			ids := []int{newSegment(a, 1), newSegment(a, 2), newSegment(a, 3)}
+			var indexes []int
+			for _, id := range ids {
+				indexes = append(indexes, segmentIndex(a, id))
 			}
-			Expect(a.ShmStat(highest, way.cmd)).To(Return(last))
-			Expect(segment(a, one).Segsz).To(BeEquivalentTo(1))
+			highest := slices.Max(indexes)
+			Expect(a.ShmStat(indexes[1], way.cmd)).To(Return(ids[1]))
+			Must(a.Shmctl(ids[1], actor.IPC_RMID, nil))
+			for _, unused := range []int{indexes[1], highest + 1, highest + 100, -1} {
+				Expect(a.ShmStat(unused, way.cmd)).To(FailWith(unix.EINVAL), "index %d", unused)
+			}
+			for _, i := range []int{0, 2} {
+				stat := a.ShmStat(indexes[i], way.cmd)
+				Expect(stat).To(Return(ids[i]))
+				Expect(stat.ShmidDS()).To(Equal(segment(a, ids[i])))
+			}
 		})
 	}
 
@@ -674,6 +713,28 @@ var _ = Describe("SHM_LOCK", func() {
 		Must(b.Shmctl(one, actor.SHM_UNLOCK, nil))
 		Expect(c.Shmctl(other, actor.SHM_LOCK, nil)).To(Return(0))
 		expectLocked(a, other, true)
+	})
+
+	Clause("shmctl.lock-limit-of-the-real-user", func() {
+		a := actor.New()
+		a.SetRlimit(unix.RLIMIT_MEMLOCK, uint64(8*shmPage))
+		owner := FreshUser()
+		ownedBy := func(real int) *actor.Actor {
+			child := a.Fork()
+			Must(child.Setresuid(real, owner, owner))
+			return child
+		}
+		one, other := FreshUser(), FreshUser()
+		b, c := ownedBy(one), ownedBy(other)
+		ids := []int{newSegment(b, 6*shmPage), newSegment(b, 6*shmPage), newSegment(b, 3*shmPage)}
+		Expect(b.Shmctl(ids[0], actor.SHM_LOCK, nil)).To(Return(0))
+		Expect(c.Shmctl(ids[1], actor.SHM_LOCK, nil)).To(Return(0))
+		expectLocked(a, ids[0], true)
+		expectLocked(a, ids[1], true)
+		for _, full := range []*actor.Actor{b, c, ownedBy(one), ownedBy(other)} {
+			Expect(full.Shmctl(ids[2], actor.SHM_LOCK, nil)).To(FailWith(unix.ENOMEM))
+		}
+		expectLocked(a, ids[2], false)
 	})
 
 	Clause("shmctl.lock-limit-after-removal", func() {

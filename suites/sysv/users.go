@@ -1,6 +1,8 @@
 package sysv
 
 import (
+	"slices"
+
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
@@ -18,6 +20,14 @@ func ipcUser(a *actor.Actor, uid, gid int, groups ...int) *actor.Actor {
 	Must(child.Raw(unix.SYS_SETGROUPS, len(groups), list))
 	Must(child.Setresgid(gid, gid, gid))
 	Must(child.Setresuid(uid, uid, uid))
+	return child
+}
+
+// userInRealityOnly has a child of the actor be a user by its real and its saved id, and somebody else by the
+// effective one, without any capability.
+func userInRealityOnly(a *actor.Actor, uid int) *actor.Actor {
+	child := a.Fork()
+	Must(child.Setresuid(uid, FreshUser(), uid))
 	return child
 }
 
@@ -92,6 +102,17 @@ func goneIPC() OmegaMatcher { return FailWith(unix.EIDRM, unix.EINVAL) }
 // ipcNow returns the time as objects' times tell it, in seconds.
 func ipcNow(a *actor.Actor) int64 {
 	return a.ClockGettime(unix.CLOCK_REALTIME_COARSE).Nanoseconds() / 1e9
+}
+
+// ipcNextSecond waits until it is later than times that an object tells: these are in seconds, so that a
+// new one cannot be told from an old one before the next second. It returns the time then.
+func ipcNextSecond(a *actor.Actor, times ...int64) int64 {
+	for {
+		if now := ipcNow(a); now > slices.Max(times) {
+			return now
+		}
+		Must(a.Quietly().Nanosleep(unix.CLOCK_MONOTONIC, 0, 20e6)) // far below every limit of a call
+	}
 }
 
 // withinIPC checks that a time lies between two that were taken before and after it.
