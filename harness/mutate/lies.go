@@ -942,16 +942,20 @@ func (b *builder) exchanges(calls []*call) {
 			b.plan.exclude(ruleRace, 1)
 			continue
 		}
-		m := b.add(one, Data, fmt.Sprintf("and #%d returned each other's bytes", c.occurrence), noLie)
-		m.liar = func() *liar {
-			return &liar{
-				name: one.name, occurrence: one.occurrence, lie: returning(c.bytes()),
-				otherAt: c.occurrence, other: returning(one.bytes()),
-			}
-		}
-		if !one.inspected() && !c.inspected() {
-			m.Group = "data of " + c.name
-		}
+		b.exchanged(one, c, fmt.Sprintf("and #%d returned each other's bytes", c.occurrence), func(other *call) *actor.Lie {
+			return returning(other.bytes())
+		})
+	}
+}
+
+// exchanged has two calls tell what the other got.
+func (b *builder) exchanged(one, other *call, words string, as func(c *call) *actor.Lie) {
+	m := b.add(one, Data, words, noLie)
+	m.liar = func() *liar {
+		return &liar{name: one.name, occurrence: one.occurrence, lie: as(other), otherAt: other.occurrence, other: as(one)}
+	}
+	if !one.inspected() && !other.inspected() {
+		m.Group = "data of " + other.name
 	}
 }
 

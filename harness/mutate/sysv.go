@@ -192,16 +192,9 @@ func (b *builder) exchangedMessages(calls []*call) {
 			b.plan.exclude(ruleSampled, 1)
 			continue
 		}
-		m := b.add(one, Data, fmt.Sprintf("and #%d told each other's messages", c.occurrence), noLie)
-		m.liar = func() *liar {
-			return &liar{
-				name: one.name, occurrence: one.occurrence, lie: receiving(c.received()),
-				otherAt: c.occurrence, other: receiving(one.received()),
-			}
-		}
-		if !one.inspected() && !c.inspected() {
-			m.Group = "data of " + c.name
-		}
+		b.exchanged(one, c, fmt.Sprintf("and #%d told each other's messages", c.occurrence), func(other *call) *actor.Lie {
+			return receiving(other.received())
+		})
 	}
 }
 
