@@ -172,7 +172,7 @@ var _ = Describe("semget with a key", func() {
 var _ = Describe("A new semaphore set", func() {
 	Clause("semget.mode", func() {
 		a := actor.New()
-		for _, mode := range []int{0o400, 0o600, 0o640, 0o666, 0o755, 0o777, 0o421} {
+		for _, mode := range []int{0o400, 0o200, 0o100, 0o440, 0o420, 0o410, 0o404, 0o402, 0o401, 0o777, 0o640} {
 			set := a.Semget(semPrivate, 1, mode)
 			Expect(set).To(ReturnFD())
 			Expect(semStat(a, set.Value()).Perm.Mode & 0o777).To(Equal(uint32(mode)))
