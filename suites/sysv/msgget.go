@@ -207,6 +207,16 @@ var _ = Describe("Finding a message queue", func() {
 		Expect(a.Msgget(messageKey(), 0)).To(Return(id))
 	})
 
+	Clause("msgget.racing-creators", func() {
+		a := actor.New()
+		made := expectOneMade(a, func(by actor.Caller) *actor.Call {
+			return by.Msgget(messageKey(), actor.IPC_CREAT|actor.IPC_EXCL|0o600)
+		})
+		Expect(queueStat(a, made.Value()).Perm.Key).To(BeEquivalentTo(messageKey()))
+		Expect(a.Msgget(messageKey(), 0)).To(Return(made.Value()))
+		Expect(queues(a)).To(Equal(1))
+	})
+
 	Clause("msgget.excl-exists-whoever-owns-it", func() {
 		a := actor.New()
 		Must(a.Msgget(messageKey(), actor.IPC_CREAT))

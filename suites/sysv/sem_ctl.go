@@ -640,6 +640,11 @@ var _ = Describe("semctl on a set as a whole", func() {
 		before := semStat(a, id)
 		Expect(a.Semctl(id, 0, actor.SETALL, a.Unmapped())).To(FailWith(unix.EFAULT))
 		Expect(a.Semctl(id, 0, actor.IPC_SET, a.Unmapped())).To(FailWith(unix.EFAULT))
+		perm := a.PageEnd(48) // of which all is there that is to be set, and not the rest of the structure
+		perm.PutUint32(4, before.Perm.UID)
+		perm.PutUint32(8, before.Perm.GID)
+		perm.PutUint32(20, 0o640)
+		Expect(a.Semctl(id, 0, actor.IPC_SET, perm)).To(FailWith(unix.EFAULT))
 		half := a.PageEnd(3)
 		half.PutUint16(0, 9)
 		Expect(a.Semctl(id, 0, actor.SETALL, half)).To(FailWith(unix.EFAULT))

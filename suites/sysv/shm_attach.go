@@ -591,6 +591,35 @@ var _ = Describe("Attachments over the life of a process", func() {
 		expectHolds(a, attach(a, id, 0), "kept")
 	})
 
+	Clause("shmctl.records-without-a-call", func() {
+		a := actor.New()
+		b := a.Fork()
+		id := newSegment(a, shmPage)
+		attach(b, id, 0)
+		attach(a, id, 0)
+		was := segment(a, id)
+		Expect(was.Lpid).To(Equal(a.PID()))
+		before := ipcNextSecond(a, was.Atime)
+
+		child := b.Fork()
+		is := segment(a, id)
+		Expect(is.Atime).To(withinIPC(before, ipcNow(a)))
+		was.Atime, was.Lpid, was.Nattch = is.Atime, b.PID(), 3
+		Expect(is).To(Equal(was))
+
+		child.Exit(0)
+		is = segment(a, id)
+		Expect(is.Dtime).To(withinIPC(before, ipcNow(a)))
+		was.Dtime, was.Lpid, was.Nattch = is.Dtime, child.PID(), 2
+		Expect(is).To(Equal(was))
+
+		b.Exec()
+		is = segment(a, id)
+		Expect(is.Dtime).To(withinIPC(was.Dtime, ipcNow(a)))
+		was.Dtime, was.Lpid, was.Nattch = is.Dtime, b.PID(), 1
+		Expect(is).To(Equal(was))
+	})
+
 	Clause("shmat.kill-detaches", func() {
 		a := actor.New()
 		b := a.Fork()

@@ -77,6 +77,14 @@ var _ = Describe("A key of shmget", func() {
 		expectSegments(a, 1)
 	})
 
+	Clause("shmget.racing-creators", func() {
+		a := actor.New()
+		made := expectOneMade(a, func(by actor.Caller) *actor.Call { return by.Shmget(shmKey(), shmPage, creat|excl|0o600) })
+		id := expectMade(made, shmKey(), shmPage, 0o600)
+		Expect(a.Shmget(shmKey(), 0, 0)).To(Return(id))
+		expectSegments(a, 1)
+	})
+
 	Clause("shmget.enoent", func() {
 		a := actor.New()
 		expectMade(a.Shmget(shmKey(), shmPage, creat|0o600), shmKey(), shmPage, 0o600)

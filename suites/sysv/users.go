@@ -3,6 +3,7 @@ package sysv
 import (
 	"slices"
 
+	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
@@ -93,6 +94,25 @@ func (s ipcSociety) queue() (id int, setMode func(mode int)) {
 		ds.Perm.Mode = uint32(mode)
 		Must(s.creator.MsgSet(id, ds))
 	}
+}
+
+// expectOneMade judges that of several processes which ask for an object at the same time, all of them
+// exclusively, exactly one makes it: it returns that one's call.
+func expectOneMade(a *actor.Actor, ask func(by actor.Caller) *actor.Call) *actor.Call {
+	GinkgoHelper()
+	var calls, made []*actor.Call
+	for range 3 {
+		calls = append(calls, ask(a.Fork().Begin()))
+	}
+	for _, call := range calls {
+		if call.OK() {
+			made = append(made, call)
+		} else {
+			Expect(call).To(FailWith(unix.EEXIST))
+		}
+	}
+	Expect(made).To(HaveLen(1), "calls that have made an object")
+	return made[0]
 }
 
 // goneIPC is how calls fail with the id of an object that was removed: the pages say EIDRM, and Linux
