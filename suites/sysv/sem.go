@@ -97,24 +97,6 @@ func sleepInSemop(a *actor.Actor, id int, ops ...actor.SemOp) *actor.Call {
 	return call
 }
 
-// semSecond is the time in seconds, by the clock whose seconds the kernel puts into its structures.
-func semSecond(a *actor.Actor) int64 {
-	return a.Quietly().ClockGettime(unix.CLOCK_REALTIME_COARSE).Nanoseconds() / 1e9
-}
-
-// semNextSecond lets the second turn, so that a new time differs from an old one.
-func semNextSecond(a *actor.Actor) {
-	GinkgoHelper()
-	for now := semSecond(a); semSecond(a) == now; {
-		Must(a.Quietly().Nanosleep(unix.CLOCK_MONOTONIC, 0, 20e6)) // far below every limit of a call
-	}
-}
-
-// beSemTime succeeds for a time from since until now.
-func beSemTime(a *actor.Actor, since int64) types.GomegaMatcher {
-	return And(BeNumerically(">=", since), BeNumerically("<=", semSecond(a)))
-}
-
 // semLimits are the four numbers of /proc/sys/kernel/sem, which every IPC namespace has for itself.
 type semLimits struct{ msl, mns, opm, mni int }
 

@@ -124,10 +124,10 @@ var _ = Describe("semctl on the values of semaphores", func() {
 		Clause("semctl."+s.name+"-ctime", func() {
 			a := actor.New()
 			id := Must(a.Semget(semPrivate, 2, 0o600))
-			since := semSecond(a)
+			since := ipcNow(a)
 			Expect(s.set(a, id, 1, 1)).To(Return(0))
 			after := semStat(a, id)
-			Expect(after.Ctime).To(beSemTime(a, since))
+			Expect(after.Ctime).To(withinIPC(since, ipcNow(a)))
 			Expect(after.Otime).To(BeZero())
 		})
 	}
@@ -419,7 +419,7 @@ var _ = Describe("What semctl takes to be permitted", func() {
 var _ = Describe("semctl on a set as a whole", func() {
 	Clause("semctl.stat", func() {
 		a := actor.New()
-		since := semSecond(a)
+		since := ipcNow(a)
 		uid, gid := uint32(Must(a.Getuid())), uint32(Must(a.Raw(unix.SYS_GETGID)))
 		id := Must(a.Semget(semKey(), 3, semCreat|0o640))
 		Must(a.Semop(id, sop(0, 1)))
@@ -431,8 +431,8 @@ var _ = Describe("semctl on a set as a whole", func() {
 		Expect([]uint32{ds.Perm.UID, ds.Perm.GID, ds.Perm.CUID, ds.Perm.CGID}).To(Equal([]uint32{uid, gid, uid, gid}))
 		Expect(ds.Perm.Mode).To(Equal(uint32(0o640)))
 		Expect(ds.Nsems).To(Equal(int64(3)))
-		Expect(ds.Otime).To(beSemTime(a, since))
-		Expect(ds.Ctime).To(beSemTime(a, since))
+		Expect(ds.Otime).To(withinIPC(since, ipcNow(a)))
+		Expect(ds.Ctime).To(withinIPC(since, ipcNow(a)))
 		again := a.SemStat(id, actor.IPC_STAT)
 		Expect(again).To(Return(0))
 		Expect(again.SemidDS()).To(Equal(ds), "looking changes nothing")
@@ -512,10 +512,10 @@ var _ = Describe("semctl on a set as a whole", func() {
 		id := Must(a.Semget(semPrivate, 2, 0o600))
 		ds := semSettable(a, id)
 		ds.Ctime, ds.Otime = 1, 1
-		since := semSecond(a)
+		since := ipcNow(a)
 		Expect(a.SemSet(id, ds)).To(Return(0))
 		after := semStat(a, id)
-		Expect(after.Ctime).To(beSemTime(a, since))
+		Expect(after.Ctime).To(withinIPC(since, ipcNow(a)))
 		Expect(after.Otime).To(BeZero())
 	})
 
@@ -527,15 +527,14 @@ var _ = Describe("semctl on a set as a whole", func() {
 			id := Must(a.Semget(semPrivate, 1, 0o600))
 			ids, were = append(ids, id), append(were, semStat(a, id))
 		}
-		semNextSecond(a)
 
-		since := semSecond(a)
+		since := ipcNextSecond(a, ipcNow(a))
 		Expect(a.SemSet(ids[0], were[0])).To(Return(0))
 		Expect(a.Semctl(ids[1], 0, actor.SETVAL, 1)).To(Return(0))
 		Expect(a.SemSetAll(ids[2], 1)).To(Return(0))
 		for i, id := range ids[:3] {
 			is, want := semStat(a, id), were[i]
-			Expect(is.Ctime).To(beSemTime(a, since))
+			Expect(is.Ctime).To(withinIPC(since, ipcNow(a)))
 			Expect(is.Ctime).To(BeNumerically(">", want.Ctime))
 			want.Ctime = is.Ctime // and nothing else, nor was it an operation
 			Expect(is).To(Equal(want))

@@ -281,6 +281,21 @@ var _ = Describe("SEM_UNDO", func() {
 		})
 	}
 
+	Clause("semctl.undo-otime", func() {
+		a := actor.New()
+		id := newSemSet(a, 5)
+		child := a.Fork()
+		Must(child.Semop(id, sop(0, -1, semUndo)))
+		was := semStat(a, id)
+		before := ipcNextSecond(a, was.Otime, was.Ctime)
+		child.Exit(0)
+		is := semStat(a, id)
+		Expect(is.Otime).To(withinIPC(before, ipcNow(a)))
+		was.Otime = is.Otime
+		Expect(is).To(Equal(was))
+		expectSems(a, id, 5)
+	})
+
 	Clause("semctl.undo-sempid", func() {
 		a := actor.New()
 		id := newSemSet(a, 5, 5, 5)
