@@ -499,8 +499,10 @@ var _ = Describe("semctl on a set as a whole", func() {
 		ds.PutUint32(4, before.Perm.UID)
 		ds.PutUint32(8, before.Perm.GID)
 		ds.PutUint32(20, before.Perm.Mode)
+		since := ipcNow(a)
 		Expect(a.Semctl(id, 0, actor.IPC_SET, ds)).To(Return(0))
 		after := semStat(a, id)
+		Expect(after.Ctime).To(withinIPC(since, ipcNow(a)))
 		after.Ctime = before.Ctime
 		Expect(after).To(Equal(before))
 		expectSems(a, id, 0, 0)
@@ -511,7 +513,6 @@ var _ = Describe("semctl on a set as a whole", func() {
 		a := actor.New()
 		id := Must(a.Semget(semPrivate, 2, 0o600))
 		ds := semSettable(a, id)
-		ds.Ctime, ds.Otime = 1, 1
 		since := ipcNow(a)
 		Expect(a.SemSet(id, ds)).To(Return(0))
 		after := semStat(a, id)

@@ -93,13 +93,19 @@ var _ = Describe("IPC_SET of a segment", func() {
 		id := Must(a.Shmget(shmKey(), shmPage, creat|0o600))
 		attach(a, id, 0)
 		before := segment(a, id)
-		wanted := before
-		wanted.Perm.Key, wanted.Perm.CUID, wanted.Perm.CGID, wanted.Perm.Seq = int32(shmKey())+1, before.Perm.CUID+7, before.Perm.CGID+8, before.Perm.Seq+9
-		wanted.Perm.Mode, wanted.Segsz = 0o640, 1<<20
-		Expect(a.ShmSet(id, wanted)).To(Return(0))
+		given := a.Alloc(112)
+		for i := range given.Bytes() {
+			given.Bytes()[i] = 0x55
+		}
+		given.PutUint32(0, uint32(shmKey()+1))
+		given.PutUint32(4, before.Perm.UID)
+		given.PutUint32(8, before.Perm.GID)
+		given.PutUint32(20, 0o640)
+		since := ipcNow(a)
+		Expect(a.Shmctl(id, actor.IPC_SET, given)).To(Return(0))
 		after := segment(a, id)
-		after.Ctime, before.Ctime = 0, 0
-		before.Perm.Mode = 0o640
+		Expect(after.Ctime).To(withinIPC(since, ipcNow(a)))
+		before.Ctime, before.Perm.Mode = after.Ctime, 0o640
 		Expect(after).To(Equal(before))
 		Expect(a.Shmget(shmKey(), shmPage, 0)).To(Return(id))
 		Expect(a.Shmget(shmKey()+1, 0, 0)).To(FailWith(unix.ENOENT))
