@@ -212,7 +212,8 @@ var _ = Describe("Finding a message queue", func() {
 		made := expectOneMade(a, func(by actor.Caller) *actor.Call {
 			return by.Msgget(messageKey(), actor.IPC_CREAT|actor.IPC_EXCL|0o600)
 		})
-		Expect(queueStat(a, made.Value()).Perm.Key).To(BeEquivalentTo(messageKey()))
+		perm := queueStat(a, made.Value()).Perm
+		Expect([]int{int(perm.Key), int(perm.Mode)}).To(Equal([]int{messageKey(), 0o600}))
 		Expect(a.Msgget(messageKey(), 0)).To(Return(made.Value()))
 		Expect(queues(a)).To(Equal(1))
 	})

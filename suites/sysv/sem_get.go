@@ -153,6 +153,7 @@ var _ = Describe("semget with a key", func() {
 		a := actor.New()
 		made := expectOneMade(a, func(by actor.Caller) *actor.Call { return by.Semget(semKey(), 1, semCreat|semExcl|0o600) })
 		expectSemSet(a, made, 1)
+		Expect(semStat(a, made.Value()).Perm.Mode & 0o777).To(Equal(uint32(0o600)))
 		Expect(a.Semget(semKey(), 0, 0)).To(Return(made.Value()))
 		expectSemUsage(a, 1, 1)
 	})
@@ -163,7 +164,7 @@ var _ = Describe("A new semaphore set", func() {
 		a := actor.New()
 		for _, mode := range []int{0o400, 0o200, 0o100, 0o440, 0o420, 0o410, 0o404, 0o402, 0o401, 0o777, 0o640} {
 			set := a.Semget(semPrivate, 1, mode)
-			Expect(set).To(ReturnFD())
+			expectSemSet(a, set, 1)
 			Expect(semStat(a, set.Value()).Perm.Mode & 0o777).To(Equal(uint32(mode)))
 		}
 	})
