@@ -222,13 +222,13 @@ var _ = Describe("IPC_SET of a queue", func() {
 		given.PutUint32(0, uint32(key))
 		given.PutUint32(4, was.Perm.UID)
 		given.PutUint32(8, was.Perm.GID)
-		given.PutUint32(20, was.Perm.Mode)
+		given.PutUint32(20, 0o640)
 		given.PutUint64(88, uint64(was.Qbytes))
 		since := ipcNow(a)
 		Expect(a.Msgctl(id, actor.IPC_SET, given)).To(Return(0))
 		is := queueStat(a, id)
 		Expect(is.Ctime).To(withinIPC(since, ipcNow(a)))
-		was.Ctime = is.Ctime
+		was.Perm.Mode, was.Ctime = 0o640, is.Ctime
 		Expect(is).To(Equal(was))
 		Expect(a.Msgget(key, 0)).To(FailWith(unix.ENOENT))
 	})
