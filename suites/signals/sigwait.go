@@ -433,31 +433,38 @@ var _ = Describe("sigwaitinfo", func() {
 	Clause("sigwaitinfo.exactly-one-thread", func() {
 		a, sender := waiterFor(lowRT), actor.New()
 		threads := []*actor.Actor{a, a.Thread(), a.Thread()}
-		waits := make([]*actor.Call, len(threads))
-		for i, t := range threads {
-			waits[i] = beginWait(t, lowRT)
-		}
 
-		var got []uint64
 		for value := range uint64(4) {
+			waits := make([]*actor.Call, len(threads))
+			for i, t := range threads {
+				waits[i] = beginWait(t, lowRT)
+			}
 			Must(sender.Sigqueue(a.PID(), lowRT, value))
+			accepted := -1
 			Eventually(func() int {
-				for i, t := range threads {
-					if !waits[i].Done() {
-						continue
-					}
-					// One that was woken in vain is not what this is about.
-					if waits[i].Errno() != unix.EINTR {
-						Expect(waits[i]).To(Accept(lowRT))
-						got = append(got, waits[i].Siginfo().Value())
-					}
-					// It may find the signal before the one that was woken for it does, and not sleep.
-					waits[i] = t.Begin().Sigtimedwait([]unix.Signal{lowRT}, noTimeout)
+				accepted = slices.IndexFunc(waits, func(c *actor.Call) bool { return c.Done() && c.OK() })
+				return accepted
+			}).WithTimeout(10 * time.Second).WithPolling(100 * time.Microsecond).Should(BeNumerically(">=", 0))
+			Expect(waits[accepted]).To(Accept(lowRT))
+			Expect(waits[accepted].Siginfo().Value()).To(Equal(value))
+
+			// Each of the others gets one that nobody else can accept, and no other before it.
+			for i, t := range threads {
+				if i == accepted {
+					continue
 				}
-				return len(got)
-			}).WithTimeout(10 * time.Second).WithPolling(100 * time.Microsecond).Should(Equal(int(value) + 1))
+				Must(sender.Tgkill(a.PID(), t.TID(), lowRT))
+				wait := waits[i]
+				if wait.Errno() == unix.EINTR { // Woken in vain, which is not what this is about.
+					wait = t.Sigtimedwait([]unix.Signal{lowRT}, noTimeout)
+				}
+				Expect(wait).To(Accept(lowRT))
+				Expect(wait.Siginfo().Code()).To(Equal(actor.SI_TKILL))
+			}
+			for _, t := range threads {
+				expectNothing(t, lowRT)
+			}
 		}
-		Expect(got).To(Equal([]uint64{0, 1, 2, 3}))
 	})
 
 	Clause("sigwaitinfo.others-wait-on", func() {
