@@ -169,6 +169,35 @@ var _ = Describe("The key of an interest list", func() {
 		Expect(a.EpollCtl(epfd, ctlAdd, r, out, 2)).To(Return(0))
 	})
 
+	Clause("epoll.close-removes-everywhere", func() {
+		a := actor.New()
+		one, other := newEpoll(a), newEpoll(a)
+		child := a.Fork()
+		r, _ := readyPipe(a) // the child does not have it
+		add(a, one, r, in, 1)
+		add(a, other, r, in|edge, 2)
+		expectEvents(child, one, event(in, 1))
+		Expect(a.Close(r)).To(Return(0))
+		expectEvents(a, one)
+		expectEvents(child, one)
+		expectEvents(a, other)
+	})
+
+	Clause("epoll.dup2-over-removes", func() {
+		a := actor.New()
+		epfd := newEpoll(a)
+		r, _ := readyPipe(a)
+		add(a, epfd, r, in, 1)
+		expectEvents(a, epfd, event(in, 1))
+		here, there := a.Sockets(unix.SOCK_STREAM)
+		Expect(a.Dup2(here, r)).To(Return(r))
+		Must(a.Write(there, oneByte))
+		expectEvents(a, epfd) // neither what was there nor what is there now
+		Expect(a.EpollCtl(epfd, ctlMod, r, in, 2)).To(FailWith(unix.ENOENT))
+		Expect(a.EpollCtl(epfd, ctlAdd, r, in, 3)).To(Return(0))
+		expectEvents(a, epfd, event(in, 3))
+	})
+
 	Clause("epoll.close-with-duplicate", func() {
 		a := actor.New()
 		epfd := newEpoll(a)

@@ -204,8 +204,10 @@ var _ = Describe("What can be added to an epoll instance", func() {
 	Clause("epollctl.self", func() {
 		a := actor.New()
 		epfd := newEpoll(a)
-		Expect(a.EpollCtl(epfd, ctlAdd, epfd, in, 0)).To(FailWith(unix.EINVAL))
-		Expect(a.EpollCtl(epfd, ctlDel, epfd, 0, 0)).To(FailWith(unix.EINVAL))
+		for _, op := range []int{ctlAdd, ctlMod, ctlDel} {
+			Expect(a.EpollCtl(epfd, op, epfd, in, 0)).To(FailWith(unix.EINVAL))
+		}
+		expectEvents(a, epfd)
 	})
 
 	Clause("epollctl.regular-file", func() {
@@ -750,8 +752,24 @@ var _ = Describe("Nested epoll instances", func() {
 
 	Clause("epollctl.nesting-too-deep", func() {
 		a := actor.New()
-		outermost, _, _ := nested(a, 7)
+		outermost, epfd, _ := nested(a, 6)
 		Expect(outermost).To(FailWith(unix.ELOOP))
+		outside := newEpoll(a)
+		Expect(a.EpollCtl(outside, ctlAdd, epfd, in, 1)).To(FailWith(unix.ELOOP))
+		Expect(a.EpollCtl(outside, ctlDel, epfd, 0, 0)).To(FailWith(unix.ENOENT))
+	})
+
+	Clause("epollctl.nesting-too-deep-from-inside", func() {
+		a := actor.New()
+		inner := newEpoll(a)
+		for range 4 { // each inside the one before
+			next := newEpoll(a)
+			Expect(a.EpollCtl(inner, ctlAdd, next, in, 1)).To(Return(0))
+			inner = next
+		}
+		sixth := newEpoll(a)
+		Expect(a.EpollCtl(inner, ctlAdd, sixth, in, 2)).To(FailWith(unix.ELOOP))
+		Expect(a.EpollCtl(inner, ctlDel, sixth, 0, 0)).To(FailWith(unix.ENOENT))
 	})
 })
 

@@ -109,6 +109,19 @@ var states = []state{
 		add(a, epfd, r, in, 0)
 		return epfd
 	}, pollIn, pollIn},
+	{"a pipe without writer, of which nothing is asked", func(a *actor.Actor) int { r, w := a.Pipe(0); Must(a.Close(w)); return r }, 0, pollHup},
+	{"a pipe with data and without writer", func(a *actor.Actor) int { r, w := readyPipe(a); Must(a.Close(w)); return r }, pollIn, pollIn | pollHup},
+	{"a stream socket whose peer is closed, of which nothing is asked", func(a *actor.Actor) int {
+		here, there := a.Sockets(unix.SOCK_STREAM)
+		Must(a.Close(there))
+		return here
+	}, 0, pollHup},
+	{"a pidfd of a process that has ended", func(a *actor.Actor) int {
+		child := a.Fork()
+		fd := Must(a.PidfdOpen(child.PID(), 0))
+		child.Exit(0)
+		return fd
+	}, pollIn, pollIn},
 	{"/dev/null", func(a *actor.Actor) int { return Must(a.Open("/dev/null", unix.O_RDWR, 0)) }, pollIn | pollOut, pollIn | pollOut},
 	{"/dev/zero", func(a *actor.Actor) int { return Must(a.Open("/dev/zero", unix.O_RDWR, 0)) }, pollIn | pollOut, pollIn | pollOut},
 }
@@ -128,6 +141,39 @@ var _ = Describe("What poll reports", func() {
 		file := Must(a.Open("file", unix.O_RDWR|unix.O_CREAT, 0o600))
 		directory := Must(a.Open(".", unix.O_RDONLY|unix.O_DIRECTORY, 0))
 		Expect(a.Poll(-1, polled(file, pollIn|pollOut), polled(directory, pollIn))).To(ReturnRevents(pollIn|pollOut, pollIn))
+	})
+
+	for _, end := range []string{"master", "slave"} {
+		Clause("poll.hup-terminal", "closed "+end, func() {
+			a := actor.New()
+			left, closed := a.Terminal(0)
+			if end == "master" {
+				left, closed = closed, left
+			}
+			Expect(a.Poll(0, polled(left, 0))).To(ReturnRevents(0))
+			Must(a.Close(closed))
+			Expect(a.Poll(0, polled(left, 0))).To(ReturnReventsPerhaps(pollErr, pollHup))
+		})
+	}
+
+	Clause("poll.err-datagram-socket", func() {
+		a := actor.New()
+		address := a.Alloc(16) // struct sockaddr_in
+		address.PutUint16(0, unix.AF_INET)
+		copy(address.Sub(4, 4).Bytes(), []byte{127, 0, 0, 1})
+		size := a.Alloc(4)
+		size.PutUint32(0, 16)
+		gone := Must(a.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0))
+		Must(a.Raw(unix.SYS_BIND, gone, address, 16))
+		Must(a.Raw(unix.SYS_GETSOCKNAME, gone, address, size))
+		fd := Must(a.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0))
+		Must(a.Raw(unix.SYS_CONNECT, fd, address, 16))
+		Must(a.Close(gone))
+		Expect(a.Poll(0, polled(fd, 0))).To(ReturnRevents(0))
+		Must(a.Write(fd, oneByte)) // nobody is there
+		Expect(a.Poll(-1, polled(fd, 0))).To(ReturnRevents(pollErr))
+		Expect(a.Read(fd, 1)).To(FailWith(unix.ECONNREFUSED))
+		Expect(a.Poll(0, polled(fd, 0))).To(ReturnRevents(0))
 	})
 
 	Clause("poll.pollnval-only-for-that-one", func() {
@@ -343,6 +389,15 @@ var _ = Describe("ppoll", func() {
 		ready, _ := readyPipe(a)
 		timeout = a.Bytes(duration(never/second, 0))
 		Expect(polls(a.Caller, ready, timeout, nil)).To(ReturnRevents(pollIn))
+		expectRemaining(timeout, 1)
+	})
+
+	Clause("poll.ppoll-remaining-after-signal", func() {
+		a := actor.New()
+		a.Handle(unix.SIGUSR1, 0)
+		r, _ := a.Pipe(0)
+		timeout := a.Bytes(duration(never/second, 0))
+		interruptCall(polls(a.Begin(), r, timeout, nil))
 		expectRemaining(timeout, 1)
 	})
 

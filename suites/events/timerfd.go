@@ -1,6 +1,8 @@
 package events
 
 import (
+	"fmt"
+	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -243,10 +245,9 @@ var _ = Describe("A new timerfd", func() {
 
 	Clause("timerfd.enfile", func() {
 		a := actor.New()
-		// Lowering the limit closes nothing, so that all that are open are more than this.
-		actor.ChangeFile("/proc/sys/fs/file-max", "1")
+		free := exhaustOpenFiles(a)
 		Expect(a.TimerfdCreate(unix.CLOCK_MONOTONIC, 0)).To(FailWith(unix.ENFILE))
-		Expect(a.Fcntl(0, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
+		Expect(a.Fcntl(free, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
 	})
 })
 
@@ -669,6 +670,19 @@ var _ = Describe("A timerfd with TFD_TIMER_CANCEL_ON_SET", func() {
 		Expect(read).To(FailWith(unix.ECANCELED))
 	})
 
+	Clause("timerfd.cancel-alarm-clock", func() {
+		a := actor.New()
+		fd := Must(a.TimerfdCreate(unix.CLOCK_REALTIME_ALARM, tfdNonblock))
+		other := Must(a.TimerfdCreate(unix.CLOCK_BOOTTIME_ALARM, tfdNonblock))
+		Expect(a.TimerfdSettime(fd, absolute|cancelOnSet, once(now(a, unix.CLOCK_REALTIME)+never))).To(Return(0))
+		Must(a.TimerfdSettime(other, absolute|cancelOnSet, once(now(a, unix.CLOCK_BOOTTIME)+never)))
+		Expect(a.Read(fd, 8)).To(FailWith(unix.EAGAIN))
+		setClock(a)
+		Expect(a.Read(fd, 8)).To(FailWith(unix.ECANCELED))
+		Expect(a.Read(other, 8)).To(FailWith(unix.EAGAIN))
+		expectGettime(a, other, never, 0)
+	})
+
 	Clause("timerfd.cancel-told-once", func() {
 		a := actor.New()
 		fd := cancelable(a, tfdNonblock)
@@ -717,6 +731,54 @@ var _ = Describe("A timerfd with TFD_TIMER_CANCEL_ON_SET", func() {
 		Expect(a.TimerfdSettime(fd, absolute|cancelOnSet, once(at))).To(FailWith(unix.ECANCELED))
 		expectGettime(a, fd, 2*never, 0)
 		Expect(a.Read(fd, 8)).To(FailWith(unix.EAGAIN))
+	})
+})
+
+var _ = Describe("The fdinfo of a timerfd", func() {
+	// pair is a time as fdinfo shows it, in nanoseconds.
+	pair := func(s string) int64 {
+		GinkgoHelper()
+		var seconds, ns int64
+		_, err := fmt.Sscanf(s, "(%d, %d)", &seconds, &ns)
+		Expect(err).NotTo(HaveOccurred(), "%q", s)
+		return seconds*second + ns
+	}
+
+	for _, clock := range timerClocks {
+		Clause("timerfd.fdinfo-setting", clock.name, func() {
+			a := actor.New()
+			fd := Must(a.TimerfdCreate(clock.id, 0))
+			Expect(fdinfoLine(a, fd, "clockid")).To(Equal(fmt.Sprint(clock.id)))
+			Expect(pair(fdinfoLine(a, fd, "it_value"))).To(BeZero())
+			Expect(pair(fdinfoLine(a, fd, "it_interval"))).To(BeZero())
+
+			for _, flags := range []int{absolute, 0} {
+				value := never
+				if flags == absolute {
+					value += now(a, clock.id)
+				}
+				before := now(a, unix.CLOCK_MONOTONIC)
+				Expect(a.TimerfdSettime(fd, flags, actor.Itimer{Value: value, Interval: 3*second + 5})).To(Return(0))
+				Expect(strconv.ParseInt(fdinfoLine(a, fd, "settime flags"), 8, 64)).To(BeEquivalentTo(flags))
+				left := pair(fdinfoLine(a, fd, "it_value"))
+				passed := now(a, unix.CLOCK_MONOTONIC) - before
+				Expect(left).To(And(BeNumerically("<=", never), BeNumerically(">=", never-passed-second)))
+				Expect(pair(fdinfoLine(a, fd, "it_interval"))).To(Equal(3*second + 5))
+			}
+		})
+	}
+
+	Clause("timerfd.fdinfo-ticks", func() {
+		a := actor.New()
+		fd := Must(a.TimerfdCreate(unix.CLOCK_REALTIME, tfdNonblock))
+		Expect(fdinfoLine(a, fd, "ticks")).To(Equal("0"))
+		start := now(a, unix.CLOCK_REALTIME)
+		Must(a.TimerfdSettime(fd, absolute, actor.Itimer{Value: start - 3*never - never/2, Interval: never}))
+		Must(a.Poll(-1, actor.PollFD{FD: fd, Events: unix.POLLIN}))
+		Must(a.TimerfdGettime(fd)) // counts what has expired by now
+		Expect(fdinfoLine(a, fd, "ticks")).To(Equal("4"))
+		Expect(a.Read(fd, 8)).To(returnCount(4))
+		Expect(fdinfoLine(a, fd, "ticks")).To(Equal("0"))
 	})
 })
 
