@@ -60,6 +60,11 @@ var probes = map[string]func() bool{
 	"CONFIG_HUGETLBFS": func() bool {
 		return actor.New().MemfdCreate("huge", unix.MFD_HUGETLB).Errno() != unix.ENOSYS
 	},
+	// madvise(2): EINVAL where there is no such advice. No memory is given, so that none breaks.
+	"CONFIG_MEMORY_FAILURE": func() bool {
+		const hwpoison = 100 // MADV_HWPOISON
+		return actor.New().Raw(unix.SYS_MADVISE, 0, 0, hwpoison).Errno() != unix.EINVAL
+	},
 	// Without it there are no such calls. IPC_INFO needs no queue.
 	"CONFIG_SYSVIPC": func() bool {
 		return actor.New().MsgInfo(actor.IPC_INFO).Errno() != unix.ENOSYS

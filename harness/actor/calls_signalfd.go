@@ -64,6 +64,9 @@ func (s SignalfdSiginfo) Stime() uint64 { return s.u64(64) }
 // Addr is ssi_addr.
 func (s SignalfdSiginfo) Addr() uint64 { return s.u64(72) }
 
+// AddrLSB is ssi_addr_lsb.
+func (s SignalfdSiginfo) AddrLSB() int { return int(binary.NativeEndian.Uint16(s.Raw[80:])) }
+
 // ReadSignals is read(2) of a signalfd into room for n signals; they are in Call.Signals.
 func (c Caller) ReadSignals(fd, n int) *Call {
 	call := c.prepare(unix.SYS_READ, fd, nil, n*SignalfdSize)

@@ -331,6 +331,23 @@ var _ = Describe("A signal of the kernel's", func() {
 		Expect(a).To(Catch(unix.SIGXFSZ))
 	})
 
+	Clause("signal.sigxcpu-from-limit", func() {
+		a := actor.New()
+		a.Handle(unix.SIGXCPU, 0)
+		start, below := cpuTime(a, unix.CLOCK_PROCESS_CPUTIME_ID), true
+		burnUntil(a, func() bool {
+			if below && cpuTime(a, unix.CLOCK_PROCESS_CPUTIME_ID)-start > 8*millisecond {
+				Expect(settledSignals(a)).To(BeEmpty())
+				_, hard := a.Rlimit(unix.RLIMIT_CPU)
+				none := binary.NativeEndian.AppendUint64(make([]byte, 8), hard) // of which it has used up more already
+				Expect(a.Raw(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_CPU, none, nil)).To(Return(0))
+				below = false
+			}
+			return len(a.Events()) > 0
+		})
+		Expect(a).To(Catch(unix.SIGXCPU))
+	})
+
 	Clause("signal.sigsys-from-seccomp", func() {
 		a := actor.New()
 		a.Handle(unix.SIGSYS, 0)

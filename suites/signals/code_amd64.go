@@ -1,6 +1,7 @@
 package signals
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/ipcspec/ipcspec/harness/actor"
@@ -75,6 +76,39 @@ var (
 
 // stackEntry is what a stack pointer is modulo 16 at a function's entry: below it is the return address.
 const stackEntry = 8
+
+// The vector registers, and how many bytes they have together with their control word.
+const (
+	vectorRegisters = 16
+	vectorState     = vectorRegisters*16 + 4
+)
+
+// moveVectors moves the vector registers and their control word from memory or into it.
+func moveVectors(m actor.Mem, store bool) []byte {
+	move, control := byte(0x6f), byte(0x90) // MOVDQU XMM, [RAX + …]; LDMXCSR [RAX + …]
+	if store {
+		move, control = 0x7f, 0x98
+	}
+	code := binary.LittleEndian.AppendUint64([]byte{0x48, 0xb8}, m.Addr) // MOV RAX, address
+	for i := range vectorRegisters {
+		code = append(code, 0xf3)
+		if i >= 8 {
+			code = append(code, 0x44)
+		}
+		code = binary.LittleEndian.AppendUint32(append(code, 0x0f, move, 0x80|byte(i%8)<<3), uint32(16*i))
+	}
+	return binary.LittleEndian.AppendUint32(append(code, 0x0f, 0xae, control), vectorRegisters*16)
+}
+
+// codeLoadVectors loads the vector registers, with the result 1.
+func codeLoadVectors(from actor.Mem) []byte {
+	return thenReturn(append(moveVectors(from, false), 0xb8, 1, 0, 0, 0)...)
+}
+
+// codeVectors loads the vector registers, meets a breakpoint, and stores them, with the result 1.
+func codeVectors(from, to actor.Mem) []byte {
+	return thenReturn(slices.Concat(moveVectors(from, false), []byte{0xcc}, moveVectors(to, true), []byte{0xb8, 1, 0, 0, 0})...)
+}
 
 // codeFloat divides or multiplies two numbers of single precision with one exception unmasked.
 func codeFloat(unmask uint32, x, y uint32, op byte) []byte {

@@ -1,6 +1,8 @@
 package signals
 
 import (
+	"encoding/binary"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
@@ -11,19 +13,21 @@ import (
 
 // Values of si_code for faults.
 const (
-	illIllOpn  = 2
-	fpeIntDiv  = 1
-	fpeFltDiv  = 3
-	fpeFltOvf  = 4
-	fpeFltUnd  = 5
-	fpeFltRes  = 6
-	fpeFltInv  = 7
-	segvMapErr = 1
-	segvAccErr = 2
-	segvPkuErr = 4
-	busAdrAln  = 1
-	busAdrErr  = 2
-	trapTrace  = 2
+	illIllOpn   = 2
+	fpeIntDiv   = 1
+	fpeFltDiv   = 3
+	fpeFltOvf   = 4
+	fpeFltUnd   = 5
+	fpeFltRes   = 6
+	fpeFltInv   = 7
+	segvMapErr  = 1
+	segvAccErr  = 2
+	segvPkuErr  = 4
+	busAdrAln   = 1
+	busAdrErr   = 2
+	busMceerrAR = 4
+	busMceerrAO = 5
+	trapTrace   = 2
 )
 
 // catchFault installs the recording handler for a fault's signal.
@@ -149,6 +153,57 @@ var _ = Describe("The siginfo of a fault", func() {
 		beyond := actor.Mem{Addr: addr + altStackSize + 77}
 		Expect(a.Load(beyond, 1)).To(FailWith(unix.EFAULT))
 		expectFault(a, unix.SIGBUS, busAdrErr, beyond.Addr)
+	})
+
+	// newPage maps a page of memory, which children share, and has it hold something.
+	const pageBits = 12
+	newPage := func(a *actor.Actor) actor.Mem {
+		addr := Must(a.Mmap(0, 1<<pageBits, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS, -1, 0))
+		page := actor.Mem{Addr: uint64(addr)}
+		Must(a.Store(page, []byte{1}))
+		return page
+	}
+	// breakPage has the kernel treat a page as if the hardware had found it broken.
+	breakPage := func(a *actor.Actor, page actor.Mem) {
+		GinkgoHelper()
+		const hwpoison = 100 // MADV_HWPOISON
+		Must(a.Raw(unix.SYS_MADVISE, page, 1<<pageBits, hwpoison))
+	}
+	expectBroken := func(e actor.Event, code int, page actor.Mem) {
+		GinkgoHelper()
+		Expect(e.Signal).To(Equal(unix.SIGBUS))
+		Expect(e.Info.Signo()).To(Equal(unix.SIGBUS))
+		Expect(e.Info.Code()).To(Equal(code), "si_code")
+		Expect(e.Info.Addr()>>pageBits).To(Equal(page.Addr>>pageBits), "si_addr")
+		Expect(binary.NativeEndian.Uint16(e.Info.Raw[24:])).To(BeEquivalentTo(pageBits), "si_addr_lsb")
+	}
+
+	Clause("siginfo.bus-mceerr-ar", func() {
+		a := actor.New()
+		catchFault(a, unix.SIGBUS)
+		page := newPage(a)
+		Expect(a.Load(page, 1)).To(Return(0))
+		breakPage(a, page)
+
+		told := len(a.Events()) // who finds it broken may be told of that by itself
+		Expect(a.Load(actor.Mem{Addr: page.Addr + 77}, 1)).To(FailWith(unix.EFAULT))
+		Expect(a.Events()).To(HaveLen(told + 1))
+		expectBroken(a.Events()[told], busMceerrAR, page)
+	})
+
+	Clause("siginfo.bus-mceerr-ao", func() {
+		const early = 1 // PR_MCE_KILL_EARLY
+		a := actor.New()
+		page := newPage(a)
+		other := a.Fork()
+		catchFault(a, unix.SIGBUS)
+		catchFault(other, unix.SIGBUS)
+		Must(other.Prctl(unix.PR_MCE_KILL, unix.PR_MCE_KILL_SET, early, 0, 0))
+		Expect(other.Load(page, 1)).To(Return(0))
+
+		breakPage(a, page)
+		expectBroken(other.NextEvent(), busMceerrAO, page)
+		Expect(other.Events()).To(HaveLen(1))
 	})
 
 	Clause("siginfo.bus-adraln", func() {

@@ -268,6 +268,33 @@ var _ = Describe("kill", func() {
 		expectNoKills(forbidden, first, member)
 	})
 
+	Clause("kill.all-none-permitted", func() {
+		first, member := pidNamespace(killTarget())
+		other := first.Fork()
+		others := FreshUser()
+		Must(other.Setresuid(others, others, others))
+		own := FreshUser()
+		Must(member.Setresuid(own, own, own))
+
+		for _, sig := range []unix.Signal{unix.SIGUSR1, 0} {
+			Expect(member.Kill(-1, sig)).To(FailWith(unix.EPERM))
+		}
+		expectNoKills(other, first, member)
+	})
+
+	Clause("kill.all-nobody", func() {
+		first, member := pidNamespace(killTarget())
+
+		for _, sig := range []unix.Signal{unix.SIGUSR1, 0} {
+			Expect(member.Kill(-1, sig)).To(FailWith(unix.ESRCH))
+		}
+		expectNoKills(first, member)
+		// With one more process there is one to signal.
+		other := member.Fork()
+		Expect(member.Kill(-1, unix.SIGUSR1)).To(Return(0))
+		expectKills(other, unix.SIGUSR1)
+	})
+
 	Clause("kill.all-null-signal", func() {
 		first, member := pidNamespace(killTarget())
 		other := first.Fork()

@@ -130,6 +130,20 @@ var _ = Describe("The owner of a descriptor", func() {
 		expectSIGIO(a)
 	})
 
+	Clause("setown.output-socket", func() {
+		a := waiterFor(unix.SIGIO)
+		here, there := a.Sockets(unix.SOCK_STREAM)
+		Expect(a.Fcntl(here, unix.F_SETOWN, Must(a.Getpid()))).To(Return(0))
+		signalDriven(a, here)
+		full := a.Fill(here)
+
+		expectNothing(a, unix.SIGIO)
+		for full > 0 {
+			full -= Must(a.Read(there, full))
+		}
+		expectSIGIO(a)
+	})
+
 	Clause("setown.terminal", func() {
 		a := waiterFor(unix.SIGIO)
 		master, slave := a.Terminal(0)
@@ -242,6 +256,22 @@ var _ = Describe("The owner of a descriptor", func() {
 		exceptional := actor.NewFDSet(two)
 		Must(a.Select(two+1, nil, nil, exceptional, noTimeout))
 		Expect(exceptional.Has(two)).To(BeTrue())
+	})
+
+	Clause("setown.urgent-data-group", func() {
+		a := waiterFor(unix.SIGURG)
+		leader, member, outsider := a.Fork(), a.Fork(), a.Fork()
+		Must(leader.Setpgid(0, 0))
+		Must(member.Setpgid(0, leader.PID()))
+		one, two := a.TCP()
+		Expect(a.Fcntl(two, unix.F_SETOWN, -leader.PID())).To(Return(0))
+
+		Must(a.Raw(unix.SYS_SENDTO, one, []byte("!"), 1, unix.MSG_OOB, actor.Null, 0))
+		for _, each := range []*actor.Actor{leader, member} {
+			Expect(each.Sigtimedwait(setOf(unix.SIGURG), noTimeout)).To(Accept(unix.SIGURG))
+		}
+		expectNothing(outsider, unix.SIGURG)
+		expectNothing(a, unix.SIGURG)
 	})
 
 	Clause("setown-ex.urgent-data-thread", func() {

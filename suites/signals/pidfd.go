@@ -202,6 +202,7 @@ var _ = Describe("pidfd_open", func() {
 		for _, flags := range []uint{1, 0x40, unix.PIDFD_NONBLOCK | 2, 0x80000000, math.MaxUint32} {
 			Expect(a.PidfdOpen(a.PID(), flags)).To(FailWith(unix.EINVAL))
 		}
+		expectNoDescriptor(a, 0)
 	})
 
 	Clause("pidfd-open.einval-pid", func() {
@@ -209,6 +210,7 @@ var _ = Describe("pidfd_open", func() {
 		for _, pid := range []int{0, -1, -a.PID(), math.MinInt32} {
 			Expect(a.PidfdOpen(pid, 0)).To(FailWith(unix.EINVAL))
 		}
+		expectNoDescriptor(a, 0)
 	})
 
 	Clause("pidfd-open.emfile", func() {
@@ -221,13 +223,22 @@ var _ = Describe("pidfd_open", func() {
 		Expect(a.PidfdOpen(a.PID(), 0)).To(Return(last))
 	})
 
+	Clause("pidfd-open.enfile", func() {
+		a := actor.New()
+		free := exhaustOpenFiles(a)
+		Expect(a.PidfdOpen(a.PID(), 0)).To(FailWith(unix.ENFILE))
+		expectNoDescriptor(a, free)
+	})
+
 	Clause("pidfd-open.esrch", func() {
 		a := actor.New()
 		child := a.Fork()
 		child.Exit(0)
-		Expect(a.Fcntl(pidfdOf(a, child, 0), unix.F_GETFD, 0)).To(Return(unix.FD_CLOEXEC))
+		zombie := pidfdOf(a, child, 0)
+		Expect(a.Fcntl(zombie, unix.F_GETFD, 0)).To(Return(unix.FD_CLOEXEC))
 		reap(a, child)
 		Expect(a.PidfdOpen(child.PID(), 0)).To(FailWith(unix.ESRCH))
+		expectNoDescriptor(a, zombie+1)
 	})
 
 	Clause("pidfd-open.zombie", func() {
@@ -812,3 +823,23 @@ var _ = Describe("pidfd_send_signal", func() {
 		}
 	})
 })
+
+// expectNoDescriptor checks that a number, the lowest that was free, is no descriptor of an actor's, so
+// that a call which failed has opened none.
+func expectNoDescriptor(a *actor.Actor, fd int) {
+	GinkgoHelper()
+	Expect(a.Fcntl(fd, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
+}
+
+// exhaustOpenFiles lets the system have no more open files than there are, for everybody without
+// privilege, and returns the lowest free number of an actor.
+func exhaustOpenFiles(a *actor.Actor) (free int) {
+	// The kernel counts files for each CPU and adds them up in batches, so that a system that has few may
+	// seem to have none.
+	for range 256 {
+		free = Must(a.Quietly().Eventfd2(0, 0)) + 1
+	}
+	// Lowering the limit closes nothing, so that all that are open are more than this.
+	actor.ChangeFile("/proc/sys/fs/file-max", "1")
+	return free
+}

@@ -331,6 +331,18 @@ var _ = Describe("rt_sigqueueinfo", func() {
 		expectNoKills(a)
 	})
 
+	Clause("rt-sigqueueinfo.not-a-group", func() {
+		a := killTarget()
+		leader, member, group := killGroup(a)
+
+		for _, id := range []int{0, -group, math.MinInt32} {
+			for _, sig := range []unix.Signal{unix.SIGUSR1, 0} {
+				Expect(member.RtSigqueueinfo(id, sig, actor.Queued(sig, actor.SI_QUEUE, 1, 2, 3))).To(FailWith(unix.ESRCH, unix.EINVAL))
+			}
+		}
+		expectNoKills(leader, member, a)
+	})
+
 	Clause("rt-sigqueueinfo.eperm", func() {
 		target, sender := queueTarget(), actor.New()
 		target.BecomeUser(FreshUser())

@@ -17,6 +17,7 @@ import (
 const (
 	pollIn          = 1
 	pollOut         = 2
+	pollMsg         = 3
 	pollErr         = 4
 	pollPri         = 5
 	pollHup         = 6
@@ -434,6 +435,59 @@ var _ = Describe("The siginfo of SIGIO", func() {
 		Expect(e[len(e)-1].Signal).To(Equal(rtSignal))
 	})
 
+	// expectAmong has an actor accept the signals of a descriptor until one has a code, and checks what
+	// that one tells.
+	expectAmong := func(a *actor.Actor, fd, code int, band int64) {
+		GinkgoHelper()
+		info := accept(a, rtSignal)
+		for info.Code() != code {
+			info = accept(a, rtSignal)
+		}
+		Expect(info.Signo()).To(Equal(rtSignal))
+		Expect(info.FD()).To(Equal(fd), "si_fd")
+		Expect(info.Band()).To(Equal(band), "si_band")
+	}
+	// connection is a TCP connection, one end of which raises a signal that its owner blocks.
+	connection := func() (a *actor.Actor, here, there int) {
+		GinkgoHelper()
+		a = waiterFor(rtSignal)
+		here, there = a.TCP()
+		Expect(a.Fcntl(here, unix.F_SETSIG, int(rtSignal))).To(Return(0))
+		Expect(a.Fcntl(here, unix.F_SETOWN, a.PID())).To(Return(0))
+		Expect(a.Fcntl(here, unix.F_SETFL, unix.O_ASYNC)).To(Return(0))
+		return a, here, there
+	}
+
+	Clause("siginfo.poll-err", func() {
+		a, here, there := connection()
+		linger := a.Alloc(8) // struct linger; the connection is broken off
+		linger.PutUint32(0, 1)
+		Must(a.Raw(unix.SYS_SETSOCKOPT, there, unix.SOL_SOCKET, unix.SO_LINGER, linger, 8))
+		Expect(a.Close(there)).To(Return(0))
+		expectAmong(a, here, pollErr, unix.POLLERR)
+	})
+
+	Clause("siginfo.poll-pri", func() {
+		a, here, there := connection()
+		Expect(a.Raw(unix.SYS_SENDTO, there, []byte("!"), 1, unix.MSG_OOB, nil, 0)).To(Return(1))
+		expectAmong(a, here, pollPri, unix.POLLPRI|pollRdBand)
+	})
+
+	Clause("siginfo.poll-msg", func() {
+		a := actor.New()
+		path := actor.TempDir() + "/leased"
+		fd := Must(a.Open(path, unix.O_RDWR|unix.O_CREAT, 0o600))
+		catchFault(a, rtSignal)
+		Expect(a.Fcntl(fd, unix.F_SETSIG, int(rtSignal))).To(Return(0))
+		Must(a.Fcntl(fd, unix.F_SETLEASE, unix.F_WRLCK))
+
+		Must(a.Getpid())
+		Expect(a.Events()).To(BeEmpty())
+		other := actor.New()
+		Expect(other.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)).To(FailWith(unix.EWOULDBLOCK))
+		expectIO(a, fd, pollMsg, unix.POLLIN|pollRdNorm|pollMsgEvent)
+	})
+
 	Clause("siginfo.sigio-by-default", func() {
 		a := actor.New()
 		r, w := a.Pipe(0)
@@ -462,9 +516,11 @@ var _ = Describe("The siginfo of SIGIO", func() {
 })
 
 const (
-	pollRdNorm = 0x40
-	pollWrNorm = 0x100
-	pollWrBand = 0x200
+	pollRdNorm   = 0x40
+	pollRdBand   = 0x80
+	pollWrNorm   = 0x100
+	pollWrBand   = 0x200
+	pollMsgEvent = 0x400
 )
 
 var _ = Describe("The siginfo of SIGSYS", func() {

@@ -172,6 +172,7 @@ var _ = Describe("signalfd", func() {
 		for _, flags := range []int{1, unix.O_APPEND, unix.SFD_CLOEXEC | 2, unix.SFD_NONBLOCK | 0x40000000} {
 			Expect(a.Signalfd4(newFD, setOf(unix.SIGUSR1), flags)).To(FailWith(unix.EINVAL))
 		}
+		expectNoDescriptor(a, 0)
 		fd := Must(a.Signalfd4(newFD, setOf(unix.SIGUSR1), 0))
 		Expect(a.Signalfd4(fd, setOf(), 1)).To(FailWith(unix.EINVAL))
 		Must(a.Kill(Must(a.Getpid()), unix.SIGUSR1))
@@ -226,6 +227,17 @@ var _ = Describe("signalfd", func() {
 		readSignal(a, fd+1, unix.SIGUSR1)
 	})
 
+	Clause("signalfd.enfile", func() {
+		a := waiterFor(unix.SIGUSR1)
+		fd := Must(a.Signalfd4(newFD, setOf(), 0))
+		free := exhaustOpenFiles(a)
+		Expect(a.Signalfd4(newFD, setOf(unix.SIGUSR1), 0)).To(FailWith(unix.ENFILE))
+		expectNoDescriptor(a, free)
+		Must(a.Kill(Must(a.Getpid()), unix.SIGUSR1))
+		Expect(a.Signalfd4(fd, setOf(unix.SIGUSR1), 0)).To(Return(fd))
+		readSignal(a, fd, unix.SIGUSR1)
+	})
+
 	Clause("signalfd.mask-size", func() {
 		a := waiterFor(unix.SIGUSR1)
 		set := a.Alloc(16)
@@ -234,6 +246,7 @@ var _ = Describe("signalfd", func() {
 		for _, size := range []int{0, 4, 7, 9, 16, 128} {
 			Expect(a.Raw(unix.SYS_SIGNALFD4, newFD, set, size, 0)).To(FailWith(unix.EINVAL))
 		}
+		expectNoDescriptor(a, 0)
 		fd := a.Raw(unix.SYS_SIGNALFD4, newFD, set, 8, 0)
 		Expect(fd).To(ReturnFD())
 		Must(a.Kill(Must(a.Getpid()), unix.SIGUSR1))
@@ -244,6 +257,7 @@ var _ = Describe("signalfd", func() {
 		a, fd := signalfdOf(0, unix.SIGUSR1)
 
 		Expect(a.Signalfd4(newFD, a.Unmapped(), 0)).To(FailWith(unix.EFAULT))
+		expectNoDescriptor(a, fd+1)
 		Expect(a.Signalfd4(fd, a.Unmapped(), 0)).To(FailWith(unix.EFAULT))
 		Must(a.Kill(Must(a.Getpid()), unix.SIGUSR1))
 		readSignal(a, fd, unix.SIGUSR1)
@@ -611,6 +625,43 @@ var _ = Describe("signalfd_siginfo", func() {
 			Expect(told.Status()).To(Equal(status))
 		})
 	}
+
+	Clause("signalfd.info-child-times", func() {
+		a, fd := signalfdOf(0, unix.SIGCHLD)
+		child := a.Fork()
+		Must(child.Setitimer(unix.ITIMER_PROF, actor.Itimer{Value: profiled}))
+		for actorTicks(child) < 8 { // more than what it may be off
+			Must(child.Repeat(20_000).Getpid())
+		}
+		used := actorTicks(child)
+
+		child.Exit(0)
+		told := readSignal(a, fd, unix.SIGCHLD)
+		Expect(told.Utime() + told.Stime()).To(BeNumerically("~", used, 5))
+	})
+
+	Clause("signalfd.info-errno", func() {
+		a, fd := signalfdOf(0, unix.SIGUSR1)
+		info := actor.Queued(unix.SIGUSR1, actor.SI_QUEUE, 0, 0, 0)
+		binary.NativeEndian.PutUint32(info[4:], uint32(unix.EXDEV))
+		Must(a.RtSigqueueinfo(Must(a.Getpid()), unix.SIGUSR1, info))
+
+		Expect(readSignal(a, fd, unix.SIGUSR1).Errno()).To(Equal(int(unix.EXDEV)))
+	})
+
+	Clause("signalfd.info-of-memory-error", func() {
+		const busMceerrAO = 5
+		a, fd := signalfdOf(0, unix.SIGBUS)
+		info := actor.Queued(unix.SIGBUS, busMceerrAO, 0, 0, 0)
+		binary.NativeEndian.PutUint64(info[16:], 0x1122334455667788)
+		binary.NativeEndian.PutUint16(info[24:], 21)
+		Must(a.RtSigqueueinfo(Must(a.Getpid()), unix.SIGBUS, info))
+
+		told := readSignal(a, fd, unix.SIGBUS)
+		Expect(told.Code()).To(Equal(busMceerrAO))
+		Expect(told.Addr()).To(Equal(uint64(0x1122334455667788)))
+		Expect(told.AddrLSB()).To(Equal(21))
+	})
 
 	Clause("signalfd.info-of-timer", func() {
 		a, fd := signalfdOf(0, lowRT)

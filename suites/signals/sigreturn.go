@@ -236,6 +236,37 @@ var _ = Describe("The return from a handler", func() {
 		Expect(e.Info.Code()).To(BeElementOf(trapCodes))
 	})
 
+	Clause("sigreturn.vector-registers", func() {
+		a := actor.New()
+		a.Park(unix.SIGTRAP, true)
+		Expect(a.Sigaction(unix.SIGTRAP, actor.SA_SIGINFO|actor.SA_NODEFER, 0)).To(Return(0))
+		// values are what the registers hold, each byte another one, and a control word that rounds in its
+		// own way.
+		values := func(first byte, control uint32) actor.Mem {
+			m := a.Alloc(vectorState)
+			for i := range vectorRegisters * 16 {
+				m.Bytes()[i] = first + byte(i)
+			}
+			m.PutUint32(vectorRegisters*16, control)
+			return m
+		}
+		before, meanwhile := values(1, 0x7f80), values(99, 0x3f80)
+		inside, after := a.Alloc(vectorState), a.Alloc(vectorState)
+
+		call := a.Begin().Execute(a.Executable(codeVectors(before, after)))
+		a.AwaitPark(1)
+		clobber := a.Begin().Execute(a.Executable(codeVectors(meanwhile, inside)))
+		a.AwaitPark(2) // and a handler in the handler
+		Expect(a.Execute(a.Executable(codeLoadVectors(before)))).To(Return(1))
+		a.ReturnFromHandler()
+		Expect(clobber).To(Return(1))
+		a.ReturnFromHandler()
+		Expect(call).To(Return(1))
+		Expect(inside.Copy()).To(Equal(meanwhile.Copy()))
+		Expect(after.Copy()).To(Equal(before.Copy()))
+		Expect(a).To(Catch(unix.SIGTRAP, unix.SIGTRAP))
+	})
+
 	for _, way := range []struct {
 		name   string
 		result int

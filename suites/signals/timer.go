@@ -60,6 +60,16 @@ func spinUntil(a *actor.Actor, until int64) {
 	}
 }
 
+// listedTimers are the ids of an actor's timers, as /proc/PID/timers has them.
+func listedTimers(a *actor.Actor) (ids []string) {
+	for _, line := range strings.Split(a.ReadFile("/proc/self/timers"), "\n") {
+		if id, ok := strings.CutPrefix(line, "ID:"); ok {
+			ids = append(ids, strings.TrimSpace(id))
+		}
+	}
+	return ids
+}
+
 // cpuClock is the clock of the CPU time of a process, as clock_getcpuclockid(3) gives it.
 func cpuClock(pid int) int { return ^pid<<3 | 2 }
 
@@ -321,6 +331,25 @@ var _ = Describe("timer_create", func() {
 		Expect(told).To(BeNumerically("<=", (monotonic(a)-start)/short))
 	})
 
+	for _, clock := range []struct {
+		name string
+		id   int
+	}{{"CLOCK_PROCESS_CPUTIME_ID", unix.CLOCK_PROCESS_CPUTIME_ID}, {"CLOCK_THREAD_CPUTIME_ID", unix.CLOCK_THREAD_CPUTIME_ID}} {
+		Clause("timer-settime.past-overrun-cpu-time", clock.name, func() {
+			a := waiterFor(lowRT)
+			timer := createTimer(a, clock.id, signalBy(lowRT, 0))
+			burnUntil(a, func() bool { return cpuTime(a, clock.id) > 4*millisecond })
+
+			// It has been due three times and more when it is set.
+			period := cpuTime(a, clock.id) / 5
+			first := cpuTime(a, clock.id) - 3*period
+			Expect(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: first, Interval: period})).To(Return(0))
+			overrun := accept(a, lowRT).Overrun()
+			Expect(overrun).To(BeNumerically(">=", 3))
+			Expect(overrun).To(BeNumerically("<=", (cpuTime(a, clock.id)-first)/period))
+		})
+	}
+
 	Clause("timer-create.thread-id", func() {
 		a := waiterFor(lowRT)
 		one, two := a.Thread(), a.Thread()
@@ -500,16 +529,33 @@ var _ = Describe("timer_create", func() {
 		Expect(accept(a, lowRT).Value()).To(Equal(uint64(9)))
 	})
 
+	Clause("timer-create.failure-leaves-none", func() {
+		a := actor.New()
+		child := a.Fork()
+		for _, clock := range []int{1000, cpuClock(0x0fffffff), threadCPUClock(child.TID())} {
+			Expect(a.TimerCreate(clock, signalBy(lowRT, 0))).To(FailWith(unix.EINVAL))
+		}
+		for _, event := range []actor.Sigevent{
+			{Notify: 3, Signo: lowRT}, {Notify: actor.SIGEV_SIGNAL, Signo: 65},
+			{Notify: actor.SIGEV_THREAD_ID, Signo: lowRT, TID: child.TID()},
+		} {
+			Expect(a.TimerCreate(unix.CLOCK_MONOTONIC, &event)).To(FailWith(unix.EINVAL))
+		}
+		Expect(a.TimerCreate(unix.CLOCK_MONOTONIC_RAW, signalBy(lowRT, 0))).To(FailWith(unix.ENOTSUP))
+		for _, id := range []actor.Mem{actor.Null, a.Unmapped()} {
+			Expect(a.Raw(unix.SYS_TIMER_CREATE, unix.CLOCK_MONOTONIC, actor.Null, id)).To(FailWith(unix.EFAULT))
+		}
+		Expect(a.Raw(unix.SYS_TIMER_CREATE, unix.CLOCK_MONOTONIC, a.Unmapped(), a.Alloc(4))).To(FailWith(unix.EFAULT))
+		Expect(listedTimers(a)).To(BeEmpty())
+
+		create := a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
+		Expect(create).To(Return(0))
+		Expect(listedTimers(a)).To(ConsistOf(fmt.Sprint(create.Int())))
+	})
+
 	Clause("timer-create.proc-timers", func() {
 		a := actor.New()
-		listed := func() (ids []string) {
-			for _, line := range strings.Split(a.ReadFile("/proc/self/timers"), "\n") {
-				if id, ok := strings.CutPrefix(line, "ID:"); ok {
-					ids = append(ids, strings.TrimSpace(id))
-				}
-			}
-			return ids
-		}
+		listed := func() []string { return listedTimers(a) }
 		Expect(listed()).To(BeEmpty())
 
 		one := a.TimerCreate(unix.CLOCK_MONOTONIC, signalBy(lowRT, 0))
@@ -923,5 +969,64 @@ var _ = Describe("timer_delete", func() {
 		Expect(child.TimerDelete(timer)).To(FailWith(unix.EINVAL))
 		Expect(a.TimerDelete(timer)).To(Return(0))
 		Expect(a.TimerDelete(timer)).To(FailWith(unix.EINVAL))
+	})
+})
+
+var _ = Describe("A timer while the real-time clock is set", func() {
+	// shift sets the clock forwards by so much, or back. It is put right when the spec ends.
+	shift := func(a *actor.Actor, ns int64) {
+		GinkgoHelper()
+		Must(a.ClockSettime(unix.CLOCK_REALTIME, cpuTime(a, unix.CLOCK_REALTIME)+ns))
+	}
+	putRight := func() {
+		var wall, since unix.Timespec
+		if unix.ClockGettime(unix.CLOCK_REALTIME, &wall) != nil || unix.ClockGettime(unix.CLOCK_MONOTONIC, &since) != nil {
+			return
+		}
+		offset := wall.Nano() - since.Nano()
+		actor.OnEnd(func() {
+			if unix.ClockGettime(unix.CLOCK_MONOTONIC, &since) == nil {
+				wall = unix.NsecToTimespec(since.Nano() + offset)
+				_ = unix.ClockSettime(unix.CLOCK_REALTIME, &wall)
+			}
+		})
+	}
+	const (
+		far  = 1000 * second
+		some = 100 * second // more than a spec lasts
+	)
+
+	Clause("timer-settime.clock-set-absolute", func() {
+		putRight()
+		a := waiterFor(lowRT)
+		timer := createTimer(a, unix.CLOCK_REALTIME, signalBy(lowRT, 0))
+		Expect(settime(a, timer, unix.TIMER_ABSTIME, actor.Itimer{Value: cpuTime(a, unix.CLOCK_REALTIME) + far})).To(Return(0))
+
+		shift(a, -far)
+		Expect(timerLeft(a, timer).Value).To(And(BeNumerically("<=", 2*far), BeNumerically(">", 2*far-some)))
+		shift(a, 2*far-some)
+		Expect(timerLeft(a, timer).Value).To(And(BeNumerically("<=", some), BeNumerically(">", 0)))
+		expectNothing(a, lowRT)
+		shift(a, some)
+		accept(a, lowRT)
+	})
+
+	Clause("timer-settime.clock-set-relative", func() {
+		putRight()
+		a := waiterFor(lowRT, highRT)
+		timer := createTimer(a, unix.CLOCK_REALTIME, signalBy(lowRT, 0))
+		Expect(settime(a, timer, 0, actor.Itimer{Value: far})).To(Return(0))
+		witness := createTimer(a, unix.CLOCK_REALTIME, signalBy(highRT, 0))
+		Must(settime(a, witness, unix.TIMER_ABSTIME, actor.Itimer{Value: cpuTime(a, unix.CLOCK_REALTIME) + 2*far}))
+
+		for _, by := range []int64{2 * far, -3 * far} {
+			shift(a, by)
+			if by > 0 {
+				accept(a, highRT)
+				Expect(timerLeft(a, witness)).To(BeZero())
+			}
+			Expect(timerLeft(a, timer).Value).To(And(BeNumerically("<=", far), BeNumerically(">", far-some)))
+			expectNothing(a, lowRT)
+		}
 	})
 })
