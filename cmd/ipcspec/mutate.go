@@ -69,7 +69,7 @@ for clauses about a module, or that need a machine of their own.`,
 				}
 			}
 			if m.Kernel == "" {
-				for _, name := range []string{"module", "modules", "headers", "make", "append", "qemu", "console", "machine", "accel"} {
+				for _, name := range machineFlags() {
 					if cmd.Flags().Changed(name) {
 						return fmt.Errorf("--%s is for a virtual machine: give its --kernel too", name)
 					}

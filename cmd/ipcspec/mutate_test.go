@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,23 @@ func TestMisuseOfMutate(t *testing.T) {
 		code, _, stderr := runCommand(strings.Fields(line)...)
 		if code != exitFailure || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("ipcspec %s: exit code %d, said %q", line, code, stderr)
+		}
+	}
+}
+
+// Without a machine, what says how it is to be is no word to be passed over.
+func TestMutateWithoutAMachine(t *testing.T) {
+	names := machineFlags()
+	for _, name := range []string{"cpus", "memory", "arch", "cache", "boot-limit", "module"} {
+		if !slices.Contains(names, name) {
+			t.Errorf("--%s is not among %q", name, names)
+		}
+	}
+	for _, name := range names {
+		value := newMutate().Flag(name).DefValue
+		code, _, stderr := runCommand("mutate", "-c", "pipe.two-ends", "--"+name+"="+value)
+		if want := "ipcspec: --" + name + " is for a virtual machine: give its --kernel too\n"; code != exitFailure || stderr != want {
+			t.Errorf("--%s: exit code %d, said %q", name, code, stderr)
 		}
 	}
 }

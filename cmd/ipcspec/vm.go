@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ipcspec/ipcspec/harness/report"
 	"github.com/ipcspec/ipcspec/harness/target/kernels"
@@ -147,6 +148,18 @@ func (m *machine) flags(cmd *cobra.Command) {
 	flags.StringVar(&m.QEMU, "qemu", "", "`PATH` of QEMU (default: qemu-system-x86_64)")
 	flags.StringVar(&m.Console, "console", "", "keep what the kernel prints in this `FILE` (default: beside --results)")
 	flags.DurationVar(&m.Boot, "boot-limit", 0, "the longest `TIME` until init runs (default: 2m, with KVM 30s)")
+}
+
+// machineFlags names the flags that say what a virtual machine is like, but for --kernel.
+func machineFlags() (names []string) {
+	cmd := &cobra.Command{}
+	new(machine).flags(cmd)
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "kernel" {
+			names = append(names, f.Name)
+		}
+	})
+	return names
 }
 
 // find finds what belongs to a kernel that is in the cache.
