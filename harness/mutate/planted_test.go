@@ -3,6 +3,7 @@ package mutate_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,20 +16,23 @@ import (
 
 var planted string
 
-func TestMain(m *testing.M) {
+func TestMain(m *testing.M) { os.Exit(withPlanted(m)) }
+
+// withPlanted builds planted, runs the tests, and takes it away.
+func withPlanted(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "ipcspec-planted")
 	if err != nil {
 		panic(err)
 	}
+	defer os.RemoveAll(dir)
 	planted = filepath.Join(dir, "planted")
 	build := exec.Command("go", "build", "-o", planted, "./internal/planted")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		panic(string(out))
+		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+		return 1
 	}
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	return m.Run()
 }
 
 // lieTo lies to the specs of planted clauses and returns what was found.

@@ -2,6 +2,7 @@ package run_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,20 +18,23 @@ import (
 
 var faulty string
 
-func TestMain(m *testing.M) {
+func TestMain(m *testing.M) { os.Exit(withFaulty(m)) }
+
+// withFaulty builds faulty, runs the tests, and takes it away.
+func withFaulty(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "ipcspec-faulty")
 	if err != nil {
 		panic(err)
 	}
+	defer os.RemoveAll(dir)
 	faulty = filepath.Join(dir, "faulty")
 	build := exec.Command("go", "build", "-o", faulty, "./internal/faulty")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		panic(string(out))
+		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+		return 1
 	}
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	return m.Run()
 }
 
 // perform runs faulty and returns its results by clause.
