@@ -38,7 +38,7 @@ type Mutant struct {
 	Particulars bool     `json:"particulars,omitempty"`
 	Of          []string `json:"of,omitempty"`
 
-	key    string
+	key    string // what it is, the same in each run, whatever numbers its words have: ids of processes, addresses
 	liar   func() *liar
 	either bool   // the spec accepted one of several outcomes of the call
 	alone  bool   // the lie is about a flag that decides about this one call and nothing else
@@ -65,7 +65,7 @@ func newPlan(r *recording, subjects []string, seed int64, most int) *plan {
 	p := &plan{excluded: map[string]int{}}
 	for _, subject := range subjects {
 		for _, name := range names(r, subject) {
-			b := &builder{plan: p, r: r, subject: subject}
+			b := &builder{plan: p, r: r, subject: subject, keys: map[string]int{}}
 			for _, c := range b.sample(r.byName[name]) {
 				b.tell(c)
 			}
@@ -117,6 +117,14 @@ type builder struct {
 	plan    *plan
 	r       *recording
 	subject string
+	keys    map[string]int
+}
+
+// key tells one of the lies of a kind about a call apart from the others.
+func (b *builder) key(which string, kind Kind) string {
+	key := fmt.Sprintf("%s %s %s", b.subject, which, kind)
+	b.keys[key]++
+	return fmt.Sprintf("%s %d", key, b.keys[key])
 }
 
 // sample leaves out the same call again in a loop.
@@ -151,7 +159,7 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 	m := &Mutant{
 		Kind: kind, Subject: b.subject, Call: which, Text: c.text, Lie: which + " " + words, At: c.place(),
 		either: c.regard&actor.Either != 0, alone: kind == Flag && ofTheCallAlone(c, words), Prepares: c.presupposed(), Act: c.act(), Input: input(kind, words),
-		key:  fmt.Sprintf("%s %s %s %s", b.subject, which, kind, words),
+		key:  b.key(which, kind),
 		liar: func() *liar { return &liar{name: c.name, occurrence: c.occurrence, lie: lie()} },
 	}
 	switch {

@@ -92,12 +92,6 @@ var rules = []Rule{
 		kinds: []Kind{Omit, Twice, Effect}, applies: func(_ *recording, c *call) bool { return c.forgetful && !c.blocked() && !c.died },
 	},
 	{
-		Name: "looks-again", Why: "a call that has waited for a descriptor to be ready, and is made once more, finds it ready and takes nothing",
-		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool {
-			return c.name == "poll" || c.name == "ppoll" || c.name == "select" || c.name == "pselect6"
-		},
-	},
-	{
 		Name: "idempotent", Why: "doing it again changes nothing more, or fails without an effect",
 		kinds: []Kind{Twice}, applies: func(_ *recording, c *call) bool { return idempotent(c) },
 	},

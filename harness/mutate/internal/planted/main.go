@@ -410,6 +410,111 @@ var _ = Describe("A check", func() {
 		Expect(a.Lseek(fd, 0, unix.SEEK_CUR)).To(Return(seek.Value()))
 	})
 
+	Clause("planted.padding", func() {
+		a := actor.New()
+		a.SetMask(unix.SIGUSR1)
+		fd := Must(a.Signalfd4(-1, actor.Mask(unix.SIGUSR1), unix.SFD_NONBLOCK))
+		Must(a.Kill(a.PID(), unix.SIGUSR1))
+		read := a.Read(fd, actor.SignalfdSize)
+		Expect(read).To(Return(actor.SignalfdSize))
+		Expect(read.Data()[0]).To(BeEquivalentTo(unix.SIGUSR1)) // and what it ends in, nobody can know
+		Expect(a.Read(fd, actor.SignalfdSize)).To(FailWith(unix.EAGAIN))
+	})
+
+	// overrides writes where O_APPEND would not.
+	overrides := func(flags int) {
+		a := actor.New()
+		path := actor.TempDir() + "/file"
+		fd := Must(a.Open(path, unix.O_RDWR|unix.O_CREAT|flags, 0o600))
+		Must(a.Write(fd, []byte("hello")))
+		Expect(a.Pwritev2(fd, 1, unix.RWF_NOAPPEND, []byte("a"))).To(Return(1))
+		Expect(a.ReadFile(path)).To(Equal("hallo"))
+	}
+	Clause("planted.overrides-append", func() { overrides(unix.O_APPEND) })
+	Clause("planted.overrides-nothing", func() { overrides(0) })
+
+	// strikes sends a signal to a child, and looks whether that has ended.
+	strikes := func(ignored bool) {
+		a := actor.New()
+		child := a.Fork()
+		if ignored {
+			child.Ignore(unix.SIGUSR1)
+		}
+		Expect(a.Kill(child.PID(), unix.SIGUSR1)).To(Return(0))
+		if ignored {
+			Must(child.Getpid())
+			return
+		}
+		Expect(a.Wait4(child.PID(), 0)).To(Return(child.PID()))
+	}
+	Clause("planted.strikes-in-vain", func() { strikes(true) })
+	Clause("planted.strikes", func() { strikes(false) })
+
+	Clause("planted.sets-again", func() {
+		a := actor.New()
+		r, _ := a.Pipe(unix.O_NONBLOCK)
+		Expect(a.Fcntl(r, unix.F_SETFL, unix.O_NONBLOCK)).To(Return(0))
+		Expect(a.Read(r, 1)).To(FailWith(unix.EAGAIN))
+	})
+
+	// blocks blocks a signal and sends it.
+	blocks := func(before ...unix.Signal) {
+		a := actor.New()
+		Must(a.Quietly().Sigprocmask(unix.SIG_SETMASK, actor.Mask(before...)))
+		Expect(a.Sigprocmask(unix.SIG_BLOCK, actor.Mask(unix.SIGUSR1))).To(Return(0))
+		Must(a.Kill(a.PID(), unix.SIGUSR1))
+		pending := a.Sigpending()
+		Expect(pending).To(Return(0))
+		Expect(pending.Word()).To(Equal(actor.Mask(unix.SIGUSR1)))
+	}
+	Clause("planted.blocks-again", func() { blocks(unix.SIGUSR1) })
+	Clause("planted.blocks-a-signal", func() { blocks() })
+
+	Clause("planted.finds-a-zombie", func() {
+		a := actor.New()
+		child := a.Fork()
+		child.Exit(0)
+		Expect(a.Wait4(child.PID(), unix.WNOHANG)).To(Return(child.PID()))
+	})
+	Clause("planted.finds-no-zombie", func() {
+		a := actor.New()
+		child := a.Fork()
+		Expect(a.Wait4(child.PID(), unix.WNOHANG)).To(Return(0))
+	})
+
+	// writes writes to a pipe whose write end is 1, beside what descriptor 2 is.
+	writes := func(beside func(a *actor.Actor)) {
+		a := actor.New()
+		r, w := a.Pipe(unix.O_NONBLOCK)
+		beside(a)
+		Expect(a.Write(w, []byte("x"))).To(Return(1))
+		Expect(a.Read(r, 9)).To(ReturnData("x"))
+	}
+	Clause("planted.same-description", func() { writes(func(a *actor.Actor) { Must(a.Dup(1)) }) })
+	Clause("planted.other-description", func() { writes(func(a *actor.Actor) { a.Pipe(unix.O_NONBLOCK) }) })
+
+	// receives receives the first message of a queue.
+	receives := func(types ...int64) {
+		a := actor.New()
+		id := Must(a.Msgget(actor.IPC_PRIVATE, 0o600))
+		for _, mtype := range types {
+			Must(a.Msgsnd(id, mtype, []byte{byte(mtype)}, 0))
+		}
+		receive := a.Msgrcv(id, 9, 0, actor.IPC_NOWAIT)
+		Expect(receive).To(Return(1))
+		Expect(receive.Data()[0]).To(BeEquivalentTo(types[0]))
+		Must(a.Msgctl(id, actor.IPC_RMID, nil))
+	}
+	Clause("planted.one-message", func() { receives(1) })
+	Clause("planted.two-messages", func() { receives(2, 1) })
+
+	Clause("planted.takes-for-granted", func() {
+		a := actor.New()
+		r, w := a.Pipe(unix.O_NONBLOCK)
+		Expect(a.Write(w, []byte("x"))).To(Return(1))
+		Must(a.Read(r, 1))
+	})
+
 	Clause("planted.deviates", func() {
 		Expect(actor.New().Getpid()).To(Return(0))
 	})
