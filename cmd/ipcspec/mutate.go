@@ -42,10 +42,27 @@ for clauses about a module, or that need a machine of their own.`,
 			switch {
 			case accept && check:
 				return errors.New("--accept and --check exclude each other")
+			case strict && !check:
+				return errors.New("--strict is for --check")
 			case accept && (len(o.Filter.IDs) > 0 || unjudged != ""):
 				return errors.New("--accept is for whole suites: leave --clause and --unjudged-in away")
 			case unjudged != "" && len(o.Filter.IDs) > 0:
 				return errors.New("--unjudged-in and --clause exclude each other")
+			case since != "" && len(o.Filter.IDs) > 0:
+				return errors.New("--since and --clause exclude each other")
+			}
+			if err := o.Check(); err != nil {
+				return err
+			}
+			if since != "" {
+				changed, err := mutate.ChangedSuites(since)
+				if err != nil {
+					return err
+				}
+				if o.Filter.Suites = mutate.Among(changed, o.Filter.Suites); len(o.Filter.Suites) == 0 {
+					_, err := fmt.Fprintf(cmd.OutOrStdout(), "no suite has changed since %s\n", since)
+					return err
+				}
 			}
 			if unjudged != "" {
 				left, err := leftIn(unjudged, o.Filter.Suites)
@@ -58,13 +75,8 @@ for clauses about a module, or that need a machine of their own.`,
 				}
 				o.Filter.IDs = left
 			}
-			if since != "" {
-				changed, err := mutate.ChangedSuites(since)
-				if err != nil {
-					return err
-				}
-				if o.Filter.Suites = mutate.Among(changed, o.Filter.Suites); len(o.Filter.Suites) == 0 {
-					_, err := fmt.Fprintf(cmd.OutOrStdout(), "no suite has changed since %s\n", since)
+			if accept || check {
+				if err := o.CheckTree(".", accept); err != nil {
 					return err
 				}
 			}
@@ -83,6 +95,14 @@ for clauses about a module, or that need a machine of their own.`,
 				defer file.Close()
 				o.Results = file
 			}
+			var jsonFile *os.File
+			if asJSON != "" { // one that cannot be written is told before the run
+				var err error
+				if jsonFile, err = os.OpenFile(asJSON, os.O_WRONLY|os.O_CREATE, 0o666); err != nil {
+					return err
+				}
+				defer jsonFile.Close()
+			}
 			o.Progress = cmd.ErrOrStderr()
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
@@ -92,14 +112,13 @@ for clauses about a module, or that need a machine of their own.`,
 				return err
 			}
 			if asJSON != "" {
-				file, err := os.Create(asJSON)
-				if err != nil {
+				if err := jsonFile.Truncate(0); err != nil && !errors.Is(err, syscall.EINVAL) { // a pipe or a terminal
 					return err
 				}
-				if err := found.WriteJSON(file); err != nil {
+				if err := found.WriteJSON(jsonFile); err != nil {
 					return err
 				}
-				if err := file.Close(); err != nil {
+				if err := jsonFile.Close(); err != nil {
 					return err
 				}
 			}

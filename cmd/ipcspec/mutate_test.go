@@ -67,23 +67,31 @@ func TestInterruptedMutate(t *testing.T) {
 
 func TestMisuseOfMutate(t *testing.T) {
 	for line, want := range map[string]string{
-		"mutate --clause nope.*":                        "nope",
-		"mutate --suite nope":                           "nope",
-		"mutate --procs -1":                             "--procs -1",
-		"mutate --most 0":                               "--most 0",
-		"mutate --timeout-scale 0":                      "--timeout-scale 0",
-		"mutate stray":                                  "stray",
-		"mutate --since nosuch":                         "--since nosuch",
-		"mutate --accept -c pipe.two-ends":              "--accept",
-		"mutate --module loop -c pipe.two-ends":         "--module",
-		"mutate --kernel /no/image -c pipe.two-ends":    "/no/image",
-		"mutate --kernel debian:0.1 -c pipe.two-ends":   "debian:0.1",
-		"mutate --unjudged-in /no/r.json":               "/no/r.json",
-		"mutate --unjudged-in r.json -c pipe.two-ends":  "--unjudged-in",
-		"mutate --unjudged-in r.json --accept":          "--accept",
-		"mutate --accept --check":                       "--accept",
-		"mutate --json /no/such/r.json -c pipe.two-end": "pipe.two-end",
-		"mutate --results /no/such -c pipe.two-ends":    "/no/such",
+		"mutate --clause nope.*":                         "nope",
+		"mutate --suite nope":                            "nope",
+		"mutate --procs -1":                              "--procs -1",
+		"mutate --most 0":                                "--most 0",
+		"mutate --timeout-scale 0":                       "--timeout-scale 0",
+		"mutate stray":                                   "stray",
+		"mutate --since nosuch":                          "--since nosuch",
+		"mutate --accept -c pipe.two-ends":               "--accept",
+		"mutate --module loop -c pipe.two-ends":          "--module",
+		"mutate --kernel /no/image -c pipe.two-ends":     "/no/image",
+		"mutate --kernel debian:0.1 -c pipe.two-ends":    "debian:0.1",
+		"mutate --unjudged-in /no/r.json":                "/no/r.json",
+		"mutate --unjudged-in r.json -c pipe.two-ends":   "--unjudged-in",
+		"mutate --unjudged-in r.json --accept":           "--accept",
+		"mutate --accept --check":                        "--accept",
+		"mutate --json /no/such/r.json -c pipe.two-end":  "pipe.two-end",
+		"mutate --json /no/such/r.json -c pipe.two-ends": "/no/such/r.json",
+		"mutate --strict -c pipe.two-ends":               "--strict",
+		"mutate --since HEAD -c pipe.two-ends":           "--since",
+		"mutate --since HEAD --suite nope":               "nope",
+		"mutate --unjudged-in r.json --suite nope":       "nope",
+		"mutate --since HEAD":                            "run this in the root of the source tree",
+		"mutate --check --suite pipes":                   "run this in the root of the source tree",
+		"mutate --accept --suite pipes":                  "run this in the root of the source tree",
+		"mutate --results /no/such -c pipe.two-ends":     "/no/such",
 	} {
 		code, _, stderr := runCommand(strings.Fields(line)...)
 		if code != exitFailure || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
@@ -106,5 +114,39 @@ func TestMutateWithoutAMachine(t *testing.T) {
 		if want := "ipcspec: --" + name + " is for a virtual machine: give its --kernel too\n"; code != exitFailure || stderr != want {
 			t.Errorf("--%s: exit code %d, said %q", name, code, stderr)
 		}
+	}
+}
+
+// What cannot be read is told in one line, before any lie is.
+func TestMutateWithSpoiltFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write := func(file, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func(what, want string, args ...string) {
+		t.Helper()
+		code, stdout, stderr := runCommand(append([]string{"mutate"}, args...)...)
+		if code != exitFailure || stdout != "" || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: exit code %d, said %q and %q", what, code, stdout, stderr)
+		}
+	}
+	for what, text := range map[string]string{
+		"an empty file": "", "a truncated one": `{"suite": "pipes", "seed": 1,`, "one of another suite": `{"suite": "signals"}`,
+		"something else": `{"clauses": []}`, "no JSON": "share: 97", "two results": `{"suite": "pipes"} {"suite": "pipes"}`,
+	} {
+		write("suites/pipes/mutation.json", text)
+		refused("an accepted result that is "+what, "suites/pipes/mutation.json", "--check", "--suite", "pipes")
+	}
+	for what, text := range map[string]string{
+		"an empty file": "", "a truncated one": `{"schema": 1, "tool": "ipcspec", "clauses": [`, "something else": `{"suite": "pipes"}`,
+	} {
+		write("r.json", text)
+		refused("results that are "+what, "r.json", "--unjudged-in", "r.json")
 	}
 }

@@ -1,9 +1,11 @@
 package mutate
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -67,6 +69,56 @@ func acceptedFile(root, suite string) string {
 	return filepath.Join(root, "suites", suite, "mutation.json")
 }
 
+// readAccepted reads the accepted result of a suite.
+func readAccepted(root, suite string) (a Accepted, err error) {
+	file := acceptedFile(root, suite)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return a, err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err = d.Decode(&a); errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	switch {
+	case err != nil:
+	case a.Suite != suite:
+		err = fmt.Errorf("it is of suite %q", a.Suite)
+	case d.More():
+		err = errors.New("something follows the result")
+	}
+	if err != nil {
+		return a, fmt.Errorf("%s: %w: no accepted result of ipcspec mutate --accept", file, err)
+	}
+	return a, nil
+}
+
+// CheckTree says, before any lie is told, what is wrong with the source tree at root: a selected suite is
+// not in it, or its accepted result cannot be read, which is no matter where that is to be replaced.
+// That there is none yet, it leaves to [Report.Check].
+func (o Options) CheckTree(root string, replace bool) error {
+	_, clauses, err := o.director()
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, c := range clauses {
+		if seen[c.Suite] {
+			continue
+		}
+		seen[c.Suite] = true
+		folder := filepath.Dir(acceptedFile(root, c.Suite))
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			return fmt.Errorf("no folder %s is here: run this in the root of the source tree", folder)
+		}
+		if _, err := readAccepted(root, c.Suite); !replace && err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // Accept writes the results of all suites of the report, as accepted, into the source tree at root.
 func (r Report) Accept(root string) error {
 	for _, s := range r.Suites {
@@ -87,17 +139,13 @@ func (r Report) Accept(root string) error {
 func (r Report) Check(root string, whole bool) (worse, survivors []string, err error) {
 	for _, s := range r.Suites {
 		now := r.accepted(s)
-		var then Accepted
-		text, err := os.ReadFile(acceptedFile(root, s.Suite))
+		then, err := readAccepted(root, s.Suite)
 		if errors.Is(err, fs.ErrNotExist) {
 			worse = append(worse, fmt.Sprintf("%s: there is no accepted result: run ipcspec mutate --suite %s --accept in the root of the source tree", s.Suite, s.Suite))
 			continue
 		}
-		if err == nil {
-			err = json.Unmarshal(text, &then)
-		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", acceptedFile(root, s.Suite), err)
+			return nil, nil, err
 		}
 		for _, id := range sortedKeys(now.Weak) {
 			for _, subject := range now.Weak[id] {
@@ -112,6 +160,9 @@ func (r Report) Check(root string, whole bool) (worse, survivors []string, err e
 					survivors = append(survivors, fmt.Sprintf("%s: not noticed, and no rule explains it: %s", id, lie))
 				}
 			}
+		}
+		if whole && now.LiedTo == 0 && then.LiedTo > 0 {
+			worse = append(worse, fmt.Sprintf("%s: no clause conforms here, so that none could be lied to, and %d were", s.Suite, then.LiedTo))
 		}
 		if whole && now.Share < then.Share-tolerance {
 			worse = append(worse, fmt.Sprintf("%s: %.1f %% of mutants are killed, and it was %.1f %%", s.Suite, now.Share, then.Share))
@@ -134,26 +185,63 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// ChangedSuites returns the suites with files that differ from a git revision, in the source tree
-// of the working directory.
+// ChangedSuites returns the suites of the source tree in the working directory that differ from a git
+// revision: those with a file that has changed, or is new, and all where that is true of what they
+// share: the code of the harness, and the versions of what it is made of.
 func ChangedSuites(revision string) ([]string, error) {
-	cmd := exec.Command("git", "diff", "--name-only", "--relative", revision, "--", "suites")
-	out, err := cmd.Output()
+	fail := func(format string, args ...any) ([]string, error) {
+		return nil, fmt.Errorf("--since %s: %w", revision, fmt.Errorf(format, args...))
+	}
+	folders, err := filepath.Glob("suites/*/*.yaml")
+	if err != nil || len(folders) == 0 {
+		return fail("no suites are here: run this in the root of the source tree")
+	}
+	for i, file := range folders {
+		folders[i] = filepath.Base(filepath.Dir(file))
+	}
+	all := slices.Compact(folders)
+	if strings.HasPrefix(revision, "-") {
+		return fail("that is no revision")
+	}
+	changed, err := git("diff", "--name-only", "--relative", "-z", revision, "--")
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return nil, fmt.Errorf("--since %s: %s", revision, strings.TrimSpace(string(exit.Stderr)))
-		}
-		return nil, fmt.Errorf("--since %s: %w", revision, err)
+		return fail("%w", err)
+	}
+	added, err := git("ls-files", "--others", "--exclude-standard", "-z")
+	if err != nil {
+		return fail("%w", err)
 	}
 	var suites []string
-	for _, file := range strings.Fields(string(out)) {
-		parts := strings.Split(file, "/")
-		if len(parts) == 3 && parts[0] == "suites" && parts[2] != "mutation.json" && !slices.Contains(suites, parts[1]) {
+	for _, file := range append(changed, added...) {
+		switch parts := strings.Split(file, "/"); {
+		case shared(file):
+			return all, nil
+		case len(parts) >= 3 && parts[0] == "suites" && parts[2] != "mutation.json" && slices.Contains(all, parts[1]):
 			suites = append(suites, parts[1])
 		}
 	}
-	return suites, nil
+	slices.Sort(suites)
+	return slices.Compact(suites), nil
+}
+
+// shared says that a file may change what becomes of a lie in any suite.
+func shared(file string) bool {
+	if file == "go.mod" || file == "go.sum" {
+		return true
+	}
+	code := strings.HasSuffix(file, ".go") && !strings.HasSuffix(file, "_test.go") || strings.HasSuffix(file, ".s")
+	return code && strings.HasPrefix(file, "harness/")
+}
+
+// git lists the names that a git command prints.
+func git(args ...string) ([]string, error) {
+	out, err := exec.Command("git", args...).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		first, _, _ := strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n")
+		return nil, errors.New(first)
+	}
+	return strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 }), err
 }
 
 // Among returns those of the changed suites that are wanted; none wanted means all.

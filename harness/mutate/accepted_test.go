@@ -32,6 +32,7 @@ func found(killed, survived [2]int) mutate.Report {
 			c.Survivors = append(c.Survivors, s)
 		}
 		r.Clauses = append(r.Clauses, c)
+		suite.LiedTo++
 		suite.Killed += killed[i]
 		suite.Survived += survived[i]
 	}
@@ -54,6 +55,10 @@ func TestCheck(t *testing.T) {
 	other := found([2]int{50, 0}, [2]int{10, 5})
 	survivor := &other.Clauses[1].Survivors[1]
 	survivor.Spec, survivor.Mutant = "slow", &mutate.Mutant{Lie: "another lie"}
+	none := mutate.Report{Suites: []mutate.SuiteReport{{Suite: "channels"}}}
+	for _, c := range then.Clauses {
+		none.Clauses = append(none.Clauses, mutate.ClauseReport{ID: c.ID, Suite: c.Suite, Why: "it does not conform"})
+	}
 	for name, c := range map[string]struct {
 		now   mutate.Report
 		whole bool
@@ -71,6 +76,10 @@ func TestCheck(t *testing.T) {
 		},
 		"a share that falls, of some clauses": {found([2]int{45, 0}, [2]int{15, 5}), false, nil},
 		"another lie that nobody notices":     {other, true, nil},
+		"no lie at all": {
+			none, true, []string{"channels: no clause conforms here, so that none could be lied to, and 2 were"},
+		},
+		"no lie at all about some clauses": {none, false, nil},
 	} {
 		worse, survivors, err := c.now.Check(root, c.whole)
 		if err != nil || !slices.Equal(worse, c.want) {
@@ -116,23 +125,56 @@ func TestChangedSuites(t *testing.T) {
 		}
 	}
 	git("init", "-q")
-	for _, file := range []string{"suites/pipes/a.go", "suites/signals/b.go", "suites/sysv/c.go", "suites/sysv/mutation.json", "README.md"} {
+	all := []string{"gone", "pipes", "signals", "sysv"}
+	for _, file := range []string{
+		"suites/pipes/pipe.7.yaml", "suites/pipes/a.go", "suites/signals/kill.2.yaml", "suites/signals/b.go", "suites/signals/code/b.txt",
+		"suites/sysv/msgget.2.yaml", "suites/sysv/c.go", "suites/sysv/mutation.json", "suites/gone/gone.2.yaml",
+		"harness/actor/call.go", "harness/actor/loop_amd64.s", "harness/actor/call_test.go", "cmd/ipcspec/main.go", "go.mod", "README.md",
+	} {
 		write(file, "one\n")
 	}
 	git("add", ".")
 	git("commit", "-qm", "one")
-	write("suites/pipes/a.go", "two\n")
-	write("suites/signals/b.go", "two\n")
-	write("suites/sysv/mutation.json", "two\n")
-	write("README.md", "two\n")
-	changed, err := mutate.ChangedSuites("HEAD")
-	if err != nil || !slices.Equal(changed, []string{"pipes", "signals"}) {
-		t.Errorf("%q, %v", changed, err)
+	for _, c := range []struct {
+		what  string
+		files []string // that are changed
+		want  []string
+	}{
+		{"nothing", nil, nil},
+		{"the accepted result, the command and the README", []string{"suites/sysv/mutation.json", "cmd/ipcspec/main.go", "README.md"}, nil},
+		{"specs of two suites", []string{"suites/pipes/a.go", "suites/signals/b.go"}, []string{"pipes", "signals"}},
+		{"clauses", []string{"suites/pipes/pipe.7.yaml"}, []string{"pipes"}},
+		{"a file that specs use", []string{"suites/signals/code/b.txt"}, []string{"signals"}},
+		{"a new file", []string{"suites/sysv/d e.go"}, []string{"sysv"}},
+		{"a test of the harness", []string{"harness/actor/call_test.go"}, nil},
+		{"the harness", []string{"harness/actor/call.go"}, all},
+		{"its assembly", []string{"harness/actor/loop_amd64.s"}, all},
+		{"a new file of the harness", []string{"harness/actor/calls_mq.go"}, all},
+		{"a module's version", []string{"go.mod"}, all},
+	} {
+		for _, file := range c.files {
+			write(file, "two\n")
+		}
+		if changed, err := mutate.ChangedSuites("HEAD"); err != nil || !slices.Equal(changed, c.want) {
+			t.Errorf("%s: %q, %v", c.what, changed, err)
+		}
+		git("clean", "-qfd")
+		git("checkout", "-q", ".")
 	}
-	if among := mutate.Among(changed, []string{"signals", "sysv"}); !slices.Equal(among, []string{"signals"}) {
+	if err := os.RemoveAll("suites/gone"); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := mutate.ChangedSuites("HEAD"); err != nil || len(changed) > 0 {
+		t.Errorf("a suite that is gone: %q, %v", changed, err)
+	}
+	if among := mutate.Among([]string{"pipes", "signals"}, []string{"signals", "sysv"}); !slices.Equal(among, []string{"signals"}) {
 		t.Errorf("among two: %q", among)
 	}
 	if _, err := mutate.ChangedSuites("nosuch"); err == nil || !strings.Contains(err.Error(), "--since nosuch") {
 		t.Errorf("an unknown revision: %v", err)
+	}
+	t.Chdir("harness")
+	if _, err := mutate.ChangedSuites("HEAD"); err == nil || !strings.Contains(err.Error(), "root of the source tree") {
+		t.Errorf("elsewhere: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package mutate
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -445,5 +446,20 @@ func TestEachRuleIsTested(t *testing.T) {
 				t.Errorf("a test speaks of a rule %q, which there is not", name)
 			}
 		}
+	}
+}
+
+// Whatever ids the kernel gives out in a run, the same seed draws the same lies.
+func TestSeedInAnotherRun(t *testing.T) {
+	drawn := func(pid int64) (lies []string) {
+		p := newPlan(recorded([]*call{made("getpid", pid), made("kill", 0, uint64(pid), 34), read(9, 9), made("wait4", pid, uint64(pid), 0, 0, 0)}),
+			[]string{"getpid", "kill", "read", "wait4"}, 1, 8)
+		for _, m := range p.mutants {
+			lies = append(lies, strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(m.Lie, fmt.Sprint(pid-1), "ID"), fmt.Sprint(pid+1), "ID"), fmt.Sprint(pid), "ID"))
+		}
+		return lies
+	}
+	if one, other := drawn(1000), drawn(20003); len(one) != 8 || !slices.Equal(one, other) {
+		t.Errorf("%q in one run, %q in another", one, other)
 	}
 }
