@@ -252,7 +252,7 @@ func callSite() spec.Location {
 const modulePath = "github.com/ipcspec/ipcspec/"
 
 // backstage begins the names of functions that no reader wants to be shown as a spec's place.
-var backstage = []string{modulePath + "harness.", modulePath + "harness/actor.", "github.com/onsi/", "runtime."}
+var backstage = []string{modulePath + "harness.", modulePath + "harness/actor.", "github.com/onsi/", "reflect.", "runtime."}
 
 // sourcePath cuts what is before the source tree from a path.
 func sourcePath(file string) string {

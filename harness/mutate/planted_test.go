@@ -333,10 +333,18 @@ func TestPlanted(t *testing.T) {
 			before, _, _ := strings.Cut(string(text), of)
 			return 1 + strings.Count(before, "\n")
 		}
-		want := fmt.Sprintf("harness/mutate/internal/planted/main.go:%d from main.go:%d", line("Expect(a.Ioctl(tty"), line(`Clause("planted.other-size"`))
-		for _, s := range found["other-size"].Survivors {
-			if s.At != want {
-				t.Errorf("%s: at %s, not %s", s.Lie, s.At, want)
+		for id, lines := range map[string][2]int{
+			"other-size": {line("Expect(a.Ioctl(tty"), line(`Clause("planted.other-size"`)},
+			"eventually": {line(`a.Write(w, []byte("eventually")`), line("}).Should(Return(10))")},
+		} {
+			want := fmt.Sprintf("harness/mutate/internal/planted/main.go:%d from main.go:%d", lines[0], lines[1])
+			if len(mutants[id]) == 0 {
+				t.Errorf("no lie about %s", id)
+			}
+			for _, m := range mutants[id] {
+				if m.At != want {
+					t.Errorf("%s: at %s, not %s", m.Lie, m.At, want)
+				}
 			}
 		}
 	})

@@ -515,6 +515,15 @@ var _ = Describe("A check", func() {
 		Must(a.Read(r, 1))
 	})
 
+	Clause("planted.eventually", func() {
+		a := actor.New()
+		r, w := a.Pipe(unix.O_NONBLOCK)
+		Eventually(func() *actor.Call {
+			return a.Write(w, []byte("eventually"))
+		}).Should(Return(10))
+		Expect(a.Read(r, 99)).To(ReturnData("eventually"))
+	})
+
 	Clause("planted.deviates", func() {
 		Expect(actor.New().Getpid()).To(Return(0))
 	})
