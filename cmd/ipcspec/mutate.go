@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 
@@ -95,13 +96,10 @@ for clauses about a module, or that need a machine of their own.`,
 				defer file.Close()
 				o.Results = file
 			}
-			var jsonFile *os.File
-			if asJSON != "" { // one that cannot be written is told before the run
-				var err error
-				if jsonFile, err = os.OpenFile(asJSON, os.O_WRONLY|os.O_CREATE, 0o666); err != nil {
-					return err
+			if asJSON != "" { // which is written after the run: too late to hear of a slip of the pen
+				if _, err := os.Stat(filepath.Dir(asJSON)); err != nil {
+					return fmt.Errorf("--json: %w", err)
 				}
-				defer jsonFile.Close()
 			}
 			o.Progress = cmd.ErrOrStderr()
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -112,13 +110,14 @@ for clauses about a module, or that need a machine of their own.`,
 				return err
 			}
 			if asJSON != "" {
-				if err := jsonFile.Truncate(0); err != nil && !errors.Is(err, syscall.EINVAL) { // a pipe or a terminal
+				file, err := os.Create(asJSON)
+				if err != nil {
 					return err
 				}
-				if err := found.WriteJSON(jsonFile); err != nil {
+				if err := found.WriteJSON(file); err != nil {
 					return err
 				}
-				if err := jsonFile.Close(); err != nil {
+				if err := file.Close(); err != nil {
 					return err
 				}
 			}

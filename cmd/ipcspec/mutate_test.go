@@ -83,7 +83,7 @@ func TestMisuseOfMutate(t *testing.T) {
 		"mutate --unjudged-in r.json --accept":           "--accept",
 		"mutate --accept --check":                        "--accept",
 		"mutate --json /no/such/r.json -c pipe.two-end":  "pipe.two-end",
-		"mutate --json /no/such/r.json -c pipe.two-ends": "/no/such/r.json",
+		"mutate --json /no/such/r.json -c pipe.two-ends": "--json",
 		"mutate --strict -c pipe.two-ends":               "--strict",
 		"mutate --since HEAD -c pipe.two-ends":           "--since",
 		"mutate --since HEAD --suite nope":               "nope",

@@ -325,6 +325,8 @@ func (w *process) work(ctx context.Context, s harness.Spec, found *SpecResult, s
 		case a.Plan != nil:
 			if found.Verdict == "" {
 				found.take(*a.Plan)
+			} else {
+				found.resume(*a.Plan, from)
 			}
 		case a.Result != nil && a.Result.Mutant < len(found.Mutants):
 			m := &found.Mutants[a.Result.Mutant]
@@ -338,6 +340,15 @@ func (w *process) work(ctx context.Context, s harness.Spec, found *SpecResult, s
 func (s *SpecResult) take(p specPlan) {
 	s.Verdict, s.Reason, s.Unsteady, s.Calls, s.Excluded = p.Verdict, p.Reason, p.Unsteady, p.Calls, p.Excluded
 	for _, m := range p.Mutants {
+		s.Mutants = append(s.Mutants, MutantResult{Mutant: m})
+	}
+}
+
+// resume takes, from one of the mutants on, what another worker is going to lie: where a spec does not
+// make the same calls in each run, those may be other lies.
+func (s *SpecResult) resume(p specPlan, from int) {
+	s.Mutants = s.Mutants[:from]
+	for _, m := range p.Mutants[min(from, len(p.Mutants)):] {
 		s.Mutants = append(s.Mutants, MutantResult{Mutant: m})
 	}
 }

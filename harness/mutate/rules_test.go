@@ -463,3 +463,31 @@ func TestSeedInAnotherRun(t *testing.T) {
 		t.Errorf("%q in one run, %q in another", one, other)
 	}
 }
+
+// A worker that takes over from one that has died may have recorded other calls.
+func TestResume(t *testing.T) {
+	plan := func(lies ...string) (p specPlan) {
+		p.Verdict = report.Conforms
+		for _, lie := range lies {
+			p.Mutants = append(p.Mutants, &Mutant{Lie: lie})
+		}
+		return p
+	}
+	for _, c := range []struct{ again, want []string }{
+		{[]string{"a", "b", "c"}, []string{"a", "b", "c"}},
+		{[]string{"a", "x", "y", "z"}, []string{"a", "b", "y", "z"}},
+		{[]string{"x"}, []string{"a", "b"}},
+	} {
+		var s SpecResult
+		s.take(plan("a", "b", "c"))
+		s.Mutants[0].Outcome, s.Mutants[1].Outcome = Survived, Killed
+		s.resume(plan(c.again...), 2)
+		var lies []string
+		for _, m := range s.Mutants {
+			lies = append(lies, m.Lie)
+		}
+		if !slices.Equal(lies, c.want) || s.Mutants[1].Outcome != Killed {
+			t.Errorf("after %q: %q", c.again, lies)
+		}
+	}
+}
