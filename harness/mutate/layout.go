@@ -91,6 +91,9 @@ var statLayout = []field{
 var statxLayout = []field{
 	{name: "stx_nlink", off: 16, size: 4}, {name: "stx_uid", off: 20, size: 4}, {name: "stx_gid", off: 24, size: 4},
 	{name: "stx_mode", off: 28, size: 2}, {name: "stx_ino", off: 32, size: 8}, {name: "stx_size", off: 40, size: 8}, {name: "stx_blocks", off: 48, size: 8},
+	{name: "stx_mask", off: 0, size: 4}, {name: "stx_blksize", off: 4, size: 4}, {name: "stx_atime", off: 64, size: 8}, {name: "stx_btime", off: 80, size: 8},
+	{name: "stx_ctime", off: 96, size: 8}, {name: "stx_mtime", off: 112, size: 8}, {name: "stx_rdev_major", off: 128, size: 4},
+	{name: "stx_rdev_minor", off: 132, size: 4}, {name: "stx_dev_major", off: 136, size: 4}, {name: "stx_dev_minor", off: 140, size: 4},
 }
 
 var layoutTable = map[string][]layout{
@@ -106,6 +109,7 @@ var layoutTable = map[string][]layout{
 	"prlimit64":       {{arg: 3, fields: []field{{name: "the soft limit", size: 8}, {name: "the hard limit", off: 8, size: 8}}, alternatives: true}},
 	"epoll_wait":      {{arg: 1, stride: 12, count: byResult, fields: epollEvent}},
 	"epoll_pwait":     {{arg: 1, stride: 12, count: byResult, fields: epollEvent}},
+	"epoll_pwait2":    {{arg: 1, stride: 12, count: byResult, fields: epollEvent}},
 	"rt_sigtimedwait": {{arg: 1, fields: siginfo, alternatives: true}},
 	"timer_create":    one(2, field{name: "the id", size: 4}),
 	"timer_settime":   {{arg: 3, fields: itimer, alternatives: true}},
@@ -124,23 +128,23 @@ var layoutTable = map[string][]layout{
 	}, alternatives: true}},
 }
 
-var epollEvent = []field{
-	{name: "EPOLLIN", size: 4, toggle: unix.EPOLLIN}, {name: "EPOLLOUT", size: 4, toggle: unix.EPOLLOUT},
-	{name: "EPOLLERR", size: 4, toggle: unix.EPOLLERR}, {name: "EPOLLHUP", size: 4, toggle: unix.EPOLLHUP},
-	{name: "the data", off: 4, size: 8},
-}
+var epollEvent = append(told("EPOLL", 0, 4), field{name: "the data", off: 4, size: 8})
 
-var pollFD = []field{
-	{name: "POLLIN", off: 6, size: 2, toggle: unix.POLLIN}, {name: "POLLOUT", off: 6, size: 2, toggle: unix.POLLOUT},
-	{name: "POLLERR", off: 6, size: 2, toggle: unix.POLLERR}, {name: "POLLHUP", off: 6, size: 2, toggle: unix.POLLHUP},
-	{name: "POLLNVAL", off: 6, size: 2, toggle: unix.POLLNVAL},
+var pollFD = append(told("POLL", 6, 2), field{name: "POLLNVAL", off: 6, size: 2, toggle: unix.POLLNVAL})
+
+// told are the bits that poll and epoll tell, in a word of that size.
+func told(prefix string, off, size int) (fields []field) {
+	for _, f := range named(prefix, append(slices.Clone(waited), flag{unix.POLLERR, "ERR"}, flag{unix.POLLHUP, "HUP"})) {
+		fields = append(fields, field{name: f.name, off: off, size: size, toggle: f.bit})
+	}
+	return fields
 }
 
 // The particulars of a signal: which fields there are depends on its cause, and a clause is about one
 // of them.
 var siginfo = []field{
 	{name: "si_signo", size: 4}, {name: "si_code", off: 8, size: 4}, {name: "si_pid, si_timerid or si_band", off: 16, size: 4},
-	{name: "si_uid or si_overrun", off: 20, size: 4}, {name: "si_value, si_status or si_fd", off: 24, size: 4},
+	{name: "si_uid or si_overrun", off: 20, size: 4}, {name: "si_value, si_status or si_fd", off: 24, size: 4}, {name: "si_errno", off: 4, size: 4},
 }
 
 // What waitid tells of a child.
@@ -161,13 +165,18 @@ func (c *call) word(arg, off int) uint64 {
 	return patch{off: off, size: 4}.get(c.out.Memory[region])
 }
 
-var rusage = []field{{name: "ru_utime", size: 8}, {name: "ru_maxrss", off: 32, size: 8}, {name: "ru_nvcsw", off: 128, size: 8}}
+var rusage = []field{
+	{name: "ru_utime", size: 8}, {name: "ru_stime", off: 16, size: 8}, {name: "ru_maxrss", off: 32, size: 8}, {name: "ru_minflt", off: 64, size: 8},
+	{name: "ru_majflt", off: 72, size: 8}, {name: "ru_inblock", off: 88, size: 8}, {name: "ru_oublock", off: 96, size: 8},
+	{name: "ru_nvcsw", off: 128, size: 8}, {name: "ru_nivcsw", off: 136, size: 8},
+}
 
 var signalfdSiginfo = []field{
 	{name: "ssi_signo", size: 4}, {name: "ssi_code", off: 8, size: 4}, {name: "ssi_pid", off: 12, size: 4}, {name: "ssi_uid", off: 16, size: 4},
 	{name: "ssi_fd", off: 20, size: 4}, {name: "ssi_tid", off: 24, size: 4}, {name: "ssi_band", off: 28, size: 4}, {name: "ssi_overrun", off: 32, size: 4},
 	{name: "ssi_status", off: 40, size: 4}, {name: "ssi_int", off: 44, size: 4}, {name: "ssi_ptr", off: 48, size: 8},
-	{name: "ssi_addr", off: 72, size: 8},
+	{name: "ssi_addr", off: 72, size: 8}, {name: "ssi_errno", off: 4, size: 4}, {name: "ssi_trapno", off: 36, size: 4}, {name: "ssi_utime", off: 56, size: 8},
+	{name: "ssi_stime", off: 64, size: 8}, {name: "ssi_addr_lsb", off: 80, size: 2},
 }
 
 // A timer's nanoseconds run down meanwhile, so that only its seconds say what nobody can take for

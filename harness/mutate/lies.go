@@ -2,6 +2,7 @@ package mutate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
@@ -98,12 +99,7 @@ func draw(all []*Mutant, seed int64, most int) []*Mutant {
 		return h.Sum64()
 	}
 	drawn := slices.Clone(all)
-	slices.SortStableFunc(drawn, func(a, b *Mutant) int {
-		if rank(a) < rank(b) {
-			return -1
-		}
-		return 1
-	})
+	slices.SortStableFunc(drawn, func(a, b *Mutant) int { return cmp.Compare(rank(a), rank(b)) })
 	drawn = drawn[:most]
 	kept := map[*Mutant]bool{}
 	for _, m := range drawn {
@@ -275,7 +271,7 @@ func unlessSo(c *call, make func() *liar) func() *liar {
 		fd, arg := int(int32(c.args[0])), int(c.args[2])
 		switch c.args[1] {
 		case unix.F_SETFL:
-			const may = unix.O_APPEND | unix.O_NONBLOCK | unix.O_ASYNC | unix.O_DIRECT
+			const may = unix.O_APPEND | unix.O_NONBLOCK | unix.O_ASYNC | unix.O_DIRECT | unix.O_NOATIME
 			get = func(a *actor.Actor) (int, int) {
 				return a.Quietly().Fcntl(fd, unix.F_GETFL, 0).Value() & may, arg & may
 			}
@@ -559,7 +555,7 @@ func (b *builder) arguments(c *call) {
 				b.plan.exclude(ruleNothingMet, 1)
 				continue
 			}
-			if hints[f.name] {
+			if hints[f.name] && !c.failed() {
 				b.plan.exclude(ruleHint, 1)
 				continue
 			}
@@ -619,13 +615,12 @@ func (b *builder) arguments(c *call) {
 			}
 		}
 	case "epoll_ctl":
-		b.inMemory(c, 3, 0, 4, []flag{
-			{unix.EPOLLIN, "EPOLLIN"}, {unix.EPOLLOUT, "EPOLLOUT"}, {unix.EPOLLET, "EPOLLET"},
-			{unix.EPOLLONESHOT, "EPOLLONESHOT"}, {unix.EPOLLEXCLUSIVE, "EPOLLEXCLUSIVE"},
-		})
+		b.inMemory(c, 3, 0, 4, append(named("EPOLL", waited), []flag{
+			{unix.EPOLLET, "EPOLLET"}, {unix.EPOLLONESHOT, "EPOLLONESHOT"}, {unix.EPOLLEXCLUSIVE, "EPOLLEXCLUSIVE"}, {unix.EPOLLWAKEUP, "EPOLLWAKEUP"},
+		}...))
 	case "poll", "ppoll":
 		for i := range min(int(c.args[1]), 8) {
-			b.inMemory(c, 0, 8*i+4, 2, []flag{{unix.POLLIN, "POLLIN"}, {unix.POLLOUT, "POLLOUT"}})
+			b.inMemory(c, 0, 8*i+4, 2, named("POLL", waited))
 		}
 	}
 }
@@ -676,6 +671,10 @@ func (b *builder) inMemory(c *call, arg, off, size int, flags []flag) (all []*Mu
 	held := p.get(c.in.Memory[region])
 	for _, f := range flags {
 		if held&f.bit == 0 {
+			continue
+		}
+		if hints[f.name] && !c.failed() {
+			b.plan.exclude(ruleHint, 1)
 			continue
 		}
 		if f.name == "EPOLLEXCLUSIVE" && b.r.sleeps("epoll_wait", "epoll_pwait", "epoll_pwait2") {
@@ -787,7 +786,7 @@ func (b *builder) results(c *call) {
 	case c.name == "fcntl" && c.args[1] == unix.F_GETPIPE_SZ: // a spec may care for pages alone
 		page := int64(os.Getpagesize())
 		others, group = []int64{v - page, v - 1, v + 1, v + page}, fmt.Sprintf("capacity of fcntl #%d", c.occurrence)
-	case transfers[c.name]:
+	case transfers[c.name], counts[c.name]:
 		others = []int64{v - 1, v + 1, 0}
 	case v == 0:
 		others = []int64{1}
@@ -816,6 +815,10 @@ func (b *builder) results(c *call) {
 		}
 	}
 }
+
+// counts are the calls, beside those that transfer bytes, that return how many there are of something.
+var counts = set("msgrcv", "sendto", "sendmsg", "recvfrom", "recvmsg", "recvmmsg", "mq_timedreceive", "io_getevents",
+	"poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2", "timer_getoverrun")
 
 // memory makes a lie that changes what the call stored.
 func memory(patches ...patch) func() *actor.Lie {

@@ -92,6 +92,14 @@ type plantedCase struct {
 	killed   []string // some of those that were noticed
 }
 
+// toldOtherwise are the lies about all bits that a poll tells but one.
+func toldOtherwise(bits ...string) (lies []string) {
+	for _, bit := range bits {
+		lies = append(lies, "poll #1 told "+bit+" the other way round in element 0")
+	}
+	return lies
+}
+
 func (c plantedCase) applies() bool { return c.excluded || len(c.explains)+len(c.settles) > 0 }
 
 var plantedCases = []plantedCase{
@@ -106,10 +114,8 @@ var plantedCases = []plantedCase{
 	{id: "nothing-to-wait-for", rule: "same-without", explains: []string{"splice #1 was made without SPLICE_F_NONBLOCK"}},
 	{id: "must-not-wait", rule: "same-without"},
 	{id: "open", rule: "open", excluded: true},
-	{id: "masked", rule: "open", left: []string{
-		"poll #1 was made without POLLOUT", "poll #1 told POLLIN the other way round in element 0", "poll #1 told POLLOUT the other way round in element 0",
-		"poll #1 told POLLHUP the other way round in element 0", "poll #1 told POLLNVAL the other way round in element 0",
-	}},
+	{id: "masked", rule: "open", left: append([]string{"poll #1 was made without POLLOUT"}, toldOtherwise(
+		"POLLIN", "POLLPRI", "POLLOUT", "POLLRDNORM", "POLLRDBAND", "POLLWRNORM", "POLLWRBAND", "POLLRDHUP", "POLLHUP", "POLLNVAL")...)},
 	{id: "some", rule: "open", excluded: true},
 	{id: "killed", rule: "died-numbers", excluded: true},
 	{id: "sigio", rule: "told-again", explains: []string{"signal #1 of A (SIGIO) was delivered twice"}},

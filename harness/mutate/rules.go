@@ -418,16 +418,33 @@ func advises(c *call) bool {
 
 func makesDescriptor(c *call) bool {
 	switch c.name {
-	case "pidfd_open", "pidfd_getfd", "mq_open", "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd", "eventfd2", "timerfd_create", "memfd_create", "socket", "socketpair", "fcntl":
+	case "pidfd_open", "pidfd_getfd", "mq_open", "dup", "pipe", "pipe2", "open", "openat", "creat", "epoll_create", "epoll_create1", "eventfd", "eventfd2", "timerfd_create", "memfd_create", "socket", "socketpair":
 		return true
+	case "fcntl":
+		return c.args[1] == unix.F_DUPFD || c.args[1] == unix.F_DUPFD_CLOEXEC
 	case "signalfd", "signalfd4":
 		return int32(c.args[0]) == -1
 	}
 	return false
 }
 
-var hints = set("SPLICE_F_MOVE", "SPLICE_F_MORE", "SPLICE_F_GIFT", "O_NOCTTY", "RWF_HIPRI", "O_NOATIME",
+var hints = set("SPLICE_F_MOVE", "SPLICE_F_MORE", "SPLICE_F_GIFT", "O_NOCTTY", "RWF_HIPRI", "RWF_DONTCACHE", "EPOLLWAKEUP",
 	"RWF_DSYNC", "RWF_SYNC") // how durable a write is shows when the power fails
+
+// waited are the bits for which poll and epoll wait.
+var waited = []flag{
+	{unix.POLLIN, "IN"}, {unix.POLLPRI, "PRI"}, {unix.POLLOUT, "OUT"}, {unix.EPOLLRDNORM, "RDNORM"}, {unix.EPOLLRDBAND, "RDBAND"},
+	{unix.EPOLLWRNORM, "WRNORM"}, {unix.EPOLLWRBAND, "WRBAND"}, {unix.POLLRDHUP, "RDHUP"},
+}
+
+// named gives flags names that begin so.
+func named(prefix string, flags []flag) []flag {
+	flags = slices.Clone(flags)
+	for i := range flags {
+		flags[i].name = prefix + flags[i].name
+	}
+	return flags
+}
 
 // flags names the bits that make a call's argument a set of flags which the kernel may ignore one
 // by one.
@@ -453,10 +470,12 @@ var flagTable = map[string][]flag{
 	"open": {
 		{unix.O_CREAT, "O_CREAT"}, {unix.O_EXCL, "O_EXCL"}, {unix.O_NOCTTY, "O_NOCTTY"}, {unix.O_TRUNC, "O_TRUNC"}, {unix.O_APPEND, "O_APPEND"},
 		{unix.O_NONBLOCK, "O_NONBLOCK"}, {unix.O_ASYNC, "O_ASYNC"}, {unix.O_DIRECT, "O_DIRECT"}, {unix.O_NOFOLLOW, "O_NOFOLLOW"},
-		{unix.O_CLOEXEC, "O_CLOEXEC"}, {unix.O_PATH, "O_PATH"}, {unix.O_DIRECTORY &^ unix.O_TMPFILE, "O_DIRECTORY"},
+		{unix.O_CLOEXEC, "O_CLOEXEC"}, {unix.O_PATH, "O_PATH"}, {unix.O_DIRECTORY, "O_DIRECTORY"},
+		{unix.O_DSYNC, "O_DSYNC"}, {unix.O_SYNC, "O_SYNC"}, {unix.O_NOATIME, "O_NOATIME"},
 	},
 	"setfl": {
 		{unix.O_APPEND, "O_APPEND"}, {unix.O_NONBLOCK, "O_NONBLOCK"}, {unix.O_ASYNC, "O_ASYNC"}, {unix.O_DIRECT, "O_DIRECT"},
+		{unix.O_NOATIME, "O_NOATIME"},
 	},
 	"splice": {
 		{unix.SPLICE_F_MOVE, "SPLICE_F_MOVE"}, {unix.SPLICE_F_NONBLOCK, "SPLICE_F_NONBLOCK"},
@@ -464,6 +483,7 @@ var flagTable = map[string][]flag{
 	},
 	"rwf": {
 		{0x1, "RWF_HIPRI"}, {0x2, "RWF_DSYNC"}, {0x4, "RWF_SYNC"}, {0x8, "RWF_NOWAIT"}, {0x10, "RWF_APPEND"}, {0x20, "RWF_NOAPPEND"},
+		{0x40, "RWF_ATOMIC"}, {0x80, "RWF_DONTCACHE"},
 	},
 	"signalfd": {{unix.SFD_NONBLOCK, "SFD_NONBLOCK"}, {unix.SFD_CLOEXEC, "SFD_CLOEXEC"}},
 	"timer":    {{unix.TIMER_ABSTIME, "TIMER_ABSTIME"}, {unix.TFD_TIMER_CANCEL_ON_SET, "TFD_TIMER_CANCEL_ON_SET"}},
@@ -478,7 +498,7 @@ var flagTable = map[string][]flag{
 	"timerfd":     {{unix.TFD_NONBLOCK, "TFD_NONBLOCK"}, {unix.TFD_CLOEXEC, "TFD_CLOEXEC"}},
 	"tfdtimer":    {{unix.TFD_TIMER_ABSTIME, "TFD_TIMER_ABSTIME"}, {unix.TFD_TIMER_CANCEL_ON_SET, "TFD_TIMER_CANCEL_ON_SET"}},
 	"ipcget":      {{actor.IPC_CREAT, "IPC_CREAT"}, {actor.IPC_EXCL, "IPC_EXCL"}},
-	"shmget":      {{actor.IPC_CREAT, "IPC_CREAT"}, {actor.IPC_EXCL, "IPC_EXCL"}, {actor.SHM_HUGETLB, "SHM_HUGETLB"}},
+	"shmget":      {{actor.IPC_CREAT, "IPC_CREAT"}, {actor.IPC_EXCL, "IPC_EXCL"}, {actor.SHM_HUGETLB, "SHM_HUGETLB"}, {actor.SHM_NORESERVE, "SHM_NORESERVE"}},
 	"msgflg":      {{actor.IPC_NOWAIT, "IPC_NOWAIT"}, {actor.MSG_NOERROR, "MSG_NOERROR"}, {actor.MSG_EXCEPT, "MSG_EXCEPT"}, {actor.MSG_COPY, "MSG_COPY"}},
 	"shmat":       {{actor.SHM_RDONLY, "SHM_RDONLY"}, {actor.SHM_RND, "SHM_RND"}, {actor.SHM_REMAP, "SHM_REMAP"}, {actor.SHM_EXEC, "SHM_EXEC"}},
 	"eventfd":     {{1, "EFD_SEMAPHORE"}, {unix.O_NONBLOCK, "EFD_NONBLOCK"}, {unix.O_CLOEXEC, "EFD_CLOEXEC"}},
