@@ -42,6 +42,7 @@ type Mutant struct {
 	key    string // what it is, the same in each run, whatever numbers its words have: ids of processes, addresses
 	liar   func() *liar
 	either bool   // the spec accepted one of several outcomes of the call
+	fails  bool   // it is told an error that the call did not return
 	alone  bool   // the lie is about a flag that decides about this one call and nothing else
 	excuse string // the rule that explains that nobody noticed
 }
@@ -179,7 +180,7 @@ func (b *builder) add(c *call, kind Kind, words string, lie func() *actor.Lie) *
 	case kind == Count:
 		m.liar = unlessTrue(m.liar)
 	}
-	if (kind == Flag || kind == Argument) && c.blocked() && c.died {
+	if (kind == Flag || kind == Argument) && (c.blocked() && c.died || c.unended) {
 		m.excuse = ruleAsleep.Name
 	}
 	_, sends := sends[c.name]
@@ -367,6 +368,8 @@ func ofTheCallAlone(c *call, words string) bool {
 		return true
 	case "O_CREAT": // a file that opens without it was there
 		return c.name == "openat"
+	case "O_DIRECTORY": // it is one
+		return c.name == "openat"
 	case "O_TRUNC": // which a device has no use for
 		return c.device
 	case "O_NONBLOCK":
@@ -480,14 +483,14 @@ func (b *builder) omission(c *call) {
 	if outcome == nil {
 		outcome = &actor.Outcome{}
 	}
-	kind, words := Omit, "was not made, and "+result(c.name, outcome.Result)+" was told"
+	kind, words, fails := Omit, "was not made, and "+result(c.name, outcome.Result)+" was told", false
 	switch {
 	case c.died:
 		outcome = &actor.Outcome{Result: -int64(unix.EPIPE)}
 		words = "did not end the actor, but failed with EPIPE"
 	case c.unended:
 		outcome = &actor.Outcome{Result: -int64(unix.EINTR)}
-		kind, words = Early, "did not sleep, but failed with EINTR"
+		kind, words, fails = Early, "did not sleep, but failed with EINTR", true
 	case c.blocked():
 		kind, words = Early, "did not sleep, and "+result(c.name, outcome.Result)+" was told"
 	}
@@ -495,11 +498,11 @@ func (b *builder) omission(c *call) {
 		b.plan.exclude(ruleMemory, 1)
 		return
 	}
-	b.add(c, kind, words, func() *actor.Lie { return &actor.Lie{Omit: outcome} })
+	b.add(c, kind, words, func() *actor.Lie { return &actor.Lie{Omit: outcome} }).fails = fails
 	if c.blocked() && !c.failed() {
 		b.add(c, kind, "did not sleep, but failed with EAGAIN", func() *actor.Lie {
 			return &actor.Lie{Omit: &actor.Outcome{Result: -int64(unix.EAGAIN)}}
-		})
+		}).fails = true
 	}
 }
 

@@ -236,13 +236,13 @@ var (
 		Name: "scope-of-descriptor", Why: "the flag asks for the scope that the descriptor of the process or thread has without it",
 	}
 	ruleNothingMet = Rule{
-		Name: "nothing-met", Why: "the flag is about something that the call does not meet: an address off the boundary (SHM_RND), memory where the spec has just unmapped all (SHM_REMAP), a set that is still there when the process ends (SEM_UNDO)",
+		Name: "nothing-met", Why: "the flag is about something that the call does not meet: an address off the boundary (SHM_RND), memory where the spec has just unmapped all (SHM_REMAP), a segment larger than what there may be of memory (SHM_NORESERVE), a set that is still there when the process ends (SEM_UNDO)",
 	}
 	ruleNoStack = Rule{
 		Name: "no-stack", Why: "the flag is about an alternate stack, and the call takes that away",
 	}
 	ruleAsleep = Rule{
-		Name: "asleep-to-the-end", Why: "the call sleeps until its actor is killed: what it would have returned for, nobody learns",
+		Name: "asleep-to-the-end", Why: "the call sleeps until its actor is killed, or to the end of the spec: what it would have returned for, nobody learns",
 	}
 	ruleElsewhere = Rule{
 		Name: "elsewhere", Why: "the lie is about what the call does, and not about what it tells, which the spec does judge, or takes for granted as a step of its set-up: another clause about the same call is about that and notices this very lie; not so for a flag that the clause names",

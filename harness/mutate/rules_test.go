@@ -268,6 +268,13 @@ var scenes = []scene{
 	}},
 	{rule: "scope-of-descriptor", lie: "pidfd_send_signal #1 was made without PIDFD_SIGNAL_THREAD", calls: []*call{openPID(0), sendTo(unix.PIDFD_SIGNAL_THREAD)}},
 
+	{rule: "nothing-met", lie: "shmget #1 was made without SHM_NORESERVE", excluded: true, calls: []*call{
+		made("shmget", 7, actor.IPC_PRIVATE, 8192, actor.SHM_NORESERVE|0o600),
+	}},
+	{rule: "nothing-met", lie: "shmget #1 was made without SHM_NORESERVE", calls: []*call{
+		made("shmget", 7, actor.IPC_PRIVATE, 1<<40, actor.SHM_NORESERVE|0o600),
+	}},
+
 	{rule: "no-stack", lie: "sigaltstack #1 was made without SS_AUTODISARM", excluded: true, calls: []*call{stack(ssDisable | ssAutodisarm)}},
 	{rule: "no-stack", lie: "sigaltstack #1 was made without SS_AUTODISARM", calls: []*call{stack(ssAutodisarm)}},
 }

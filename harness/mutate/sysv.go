@@ -445,6 +445,9 @@ func (r *recording) meetsNothing(c *call, f flag) bool {
 	switch f.name {
 	case "SHM_RND":
 		return c.args[1]%uint64(os.Getpagesize()) == 0
+	case "SHM_NORESERVE":
+		const much = 1 << 30
+		return c.args[1] < much
 	case "SHM_REMAP":
 		// The latest call about that address has taken away what there was.
 		for i := c.index - 1; i >= 0; i-- {

@@ -12,6 +12,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 	"golang.org/x/sys/unix"
 
 	. "github.com/ipcspec/ipcspec/harness"
@@ -315,6 +316,22 @@ var _ = Describe("A check", func() {
 		Must(sender.Kill(a.PID(), unix.SIGUSR1))
 		Expect(wait).To(Return(int(unix.SIGUSR1)))
 	})
+
+	// waitsInVain begins a wait, and one more where it was interrupted, at which nobody looks.
+	waitsInVain := func(interrupted types.GomegaMatcher) {
+		a := actor.New()
+		a.SetMask(unix.SIGUSR1)
+		waiter := a.Fork()
+		wait := waiter.Begin().Sigtimedwait(actor.Mask(unix.SIGUSR1), -1)
+		Must(a.Kill(a.PID(), unix.SIGUSR1))
+		Expect(a.Sigtimedwait(actor.Mask(unix.SIGUSR1), -1)).To(Return(int(unix.SIGUSR1)))
+		a.Repeat(1000).Getpid()
+		if wait.Done() {
+			Expect(wait).To(interrupted)
+		}
+	}
+	Clause("planted.waits-to-the-end", func() { waitsInVain(Or(Return(int(unix.SIGUSR1)), FailWith(unix.EINTR))) })
+	Clause("planted.waits-for-a-result", func() { waitsInVain(Return(int(unix.SIGUSR1))) })
 
 	Clause("planted.no-stack", func() {
 		a := actor.New()
