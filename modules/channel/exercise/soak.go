@@ -53,6 +53,8 @@ type soak struct {
 	once  sync.Once
 	fault error
 
+	broken chan struct{} // closed once there is a fault
+
 	writers, group sync.WaitGroup
 }
 
@@ -60,7 +62,7 @@ type soak struct {
 // message is waited for; on the second, writers do not wait for readers. The error says what went
 // wrong first.
 func Soak(paths [2]string, duration time.Duration) (*Counts, error) {
-	s := &soak{paths: paths}
+	s := &soak{paths: paths, broken: make(chan struct{})}
 	for _, path := range paths {
 		if err := drain(path); err != nil {
 			return &s.Counts, err
@@ -103,7 +105,10 @@ func Soak(paths [2]string, duration time.Duration) (*Counts, error) {
 }
 
 func (s *soak) failed(err error) {
-	s.once.Do(func() { s.fault = err })
+	s.once.Do(func() {
+		s.fault = err
+		close(s.broken)
+	})
 	s.quit.Store(true)
 	s.stop.Store(true)
 }
@@ -197,7 +202,13 @@ func (s *soak) exactlyOnce() {
 				return err
 			}
 			defer unix.Close(fd)
-			for number := range turn {
+			for {
+				var number uint64
+				select {
+				case number = <-turn:
+				case <-s.broken: // whose turn it was has given up
+					return nil
+				}
 				if s.quit.Load() {
 					turn <- number
 					return nil
@@ -212,12 +223,13 @@ func (s *soak) exactlyOnce() {
 					if back != number {
 						return fmt.Errorf("message %d was received, and not %d", back, number)
 					}
+				case <-s.broken:
+					return nil
 				case <-time.After(patience):
 					return fmt.Errorf("message %d was lost", number)
 				}
 				turn <- number + 1
 			}
-			return nil
 		})
 	}
 	receive := func(m []byte) error {
