@@ -86,12 +86,16 @@ func Soak(paths [2]string, duration time.Duration) (*Counts, error) {
 	ended := make(chan struct{})
 	go func() { s.group.Wait(); close(ended) }()
 	// Who waits in read is let go by a message that nobody counts.
+	late := time.After(patience)
 	for {
 		select {
 		case <-ended:
 			if s.fault == nil && s.Sent.Load() != s.Received.Load() {
 				s.fault = fmt.Errorf("%d messages were sent, and %d received", s.Sent.Load(), s.Received.Load())
 			}
+			return &s.Counts, s.fault
+		case <-late:
+			s.failed(fmt.Errorf("messages have come for %v, and somebody still waits for one", patience))
 			return &s.Counts, s.fault
 		case <-time.After(5 * time.Millisecond):
 			for _, path := range paths {
