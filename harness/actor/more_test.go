@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
@@ -111,9 +112,9 @@ func TestStuckCall(t *testing.T) {
 func TestSlowLoop(t *testing.T) {
 	perform(t)
 	defer func(scale float64) { TimeoutScale = scale }(TimeoutScale)
-	TimeoutScale = 0.03 // 300 ms
+	TimeoutScale = 0.1 // 1 s, in which an actor gets some CPU on a busy machine, too
 	a := New()
-	const times = 12_000_000 // of a call that takes more than 30 ns
+	const times = 30_000_000 // of a call that takes more than 40 ns
 	Expect(a.Repeat(times).Getppid().Count()).To(Equal(times))
 }
 
@@ -141,6 +142,20 @@ func TestDeadActor(t *testing.T) {
 	Expect(b).To(BeKilledBy(unix.SIGKILL))
 	Expect(b.Gone()).To(BeTrue())
 	Expect(b.Begin().Getpid()).To(BeKilledBy(unix.SIGKILL))
+}
+
+// The thread that is looked at may be gone long before the rest of its process.
+func TestHowAProcessEndedIsKnownWithItsLastThread(t *testing.T) {
+	perform(t)
+	a := New().Fork()
+	a.Thread()
+	end := a.Begin().Raw(unix.SYS_EXIT, 0)
+	a.AwaitGone()
+	go func() {
+		time.Sleep(50 * time.Millisecond)
+		_ = unix.Kill(a.PID(), unix.SIGUSR2)
+	}()
+	Expect(end).To(BeKilledBy(unix.SIGUSR2))
 }
 
 func TestMatchersSayWhatHappened(t *testing.T) {

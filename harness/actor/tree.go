@@ -224,8 +224,13 @@ func (a *Actor) waitStatus() (status unix.WaitStatus, why string) {
 	}
 	const cldExited, cldDumped, idPID = 1, 3, 1
 	info := parent.Alloc(128)
-	call := parent.setup().call(unix.SYS_WAITID, idPID, a.localPID(parent), info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, 0)
-	if !call.OK() || info.Uint32(0) == 0 {
+	var call *Call
+	// The process has ended when its last thread has, which need not be this one.
+	told := eventually(func() bool {
+		call = parent.setup().call(unix.SYS_WAITID, idPID, a.localPID(parent), info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, 0)
+		return !call.OK() || info.Uint32(0) != 0
+	})
+	if !told || !call.OK() {
 		return 0, "its parent cannot say how it ended: " + call.String()
 	}
 	value := info.Uint32(24)
