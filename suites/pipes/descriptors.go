@@ -576,6 +576,8 @@ func expectNeverUnused(a *actor.Actor, replace func(by actor.Caller, old, new in
 	watch := thread.Begin().Repeat(100_000).Fcntl(target, unix.F_GETFD, 0)
 	for i := 0; !watch.Done(); i++ {
 		Expect(replace(a.Repeat(2000), []int{r, w}[i%2], target)).To(Return(target))
+		// The target is the read end and the write end in turn.
+		Expect(Must(a.Fcntl(target, unix.F_GETFL, 0)) & unix.O_ACCMODE).To(Equal([]int{unix.O_RDONLY, unix.O_WRONLY}[i%2]))
 	}
 	Expect(watch).To(Return(0), "F_GETFD in the other thread")
 }
