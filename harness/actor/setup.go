@@ -35,6 +35,21 @@ func (a *Actor) Sockets(kind int) (here, there int) {
 	return pair.FDs()
 }
 
+// ExhaustFiles lets the system have no more open files than there are, for everybody without privilege, until
+// the spec ends, and returns the lowest free number of the actor.
+func (a *Actor) ExhaustFiles() (free int) {
+	// The kernel counts files for each CPU and adds them up in batches, so that a system that has few may
+	// seem to have none.
+	for range 128 {
+		ends := a.Quietly().Pipe2(0)
+		must(ends)
+		_, free = ends.FDs()
+	}
+	// Lowering the limit closes nothing, so that all that are open are more than this.
+	ChangeFile("/proc/sys/fs/file-max", "1")
+	return free + 1
+}
+
 // TCP makes a pair of TCP sockets that are connected over the loopback interface.
 func (a *Actor) TCP() (here, there int) {
 	address := a.Alloc(16) // struct sockaddr_in

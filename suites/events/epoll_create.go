@@ -186,7 +186,7 @@ var _ = Describe("An epoll instance that cannot be made", func() {
 
 		Clause("epollcreate.enfile", creator.name, func() {
 			a := actor.New()
-			free := exhaustOpenFiles(a)
+			free := a.ExhaustFiles()
 			Expect(creator.create(a.Caller)).To(FailWith(unix.ENFILE))
 			Expect(a.Fcntl(free, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
 		})

@@ -222,7 +222,7 @@ var _ = Describe("An eventfd that cannot be made", func() {
 
 	Clause("eventfd.enfile", func() {
 		a := actor.New()
-		free := exhaustOpenFiles(a)
+		free := a.ExhaustFiles()
 		Expect(a.Eventfd2(0, 0)).To(FailWith(unix.ENFILE))
 		Expect(a.Fcntl(free, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
 	})
@@ -817,19 +817,6 @@ var _ = Describe("Descriptors of one eventfd", func() {
 		}
 	})
 })
-
-// exhaustOpenFiles lets the system have no more open files than there are, for everybody without
-// privilege, and returns the lowest free number of an actor.
-func exhaustOpenFiles(a *actor.Actor) (free int) {
-	// The kernel counts files for each CPU and adds them up in batches, so that a system that has few may
-	// seem to have none.
-	for range 256 {
-		free = Must(a.Quietly().Eventfd2(0, 0)) + 1
-	}
-	// Lowering the limit closes nothing, so that all that are open are more than this.
-	actor.ChangeFile("/proc/sys/fs/file-max", "1")
-	return free
-}
 
 // fdinfoLine returns the value of a field in the actor's fdinfo of a descriptor, without blanks; "" where
 // there is no such field.

@@ -245,7 +245,7 @@ var _ = Describe("A new timerfd", func() {
 
 	Clause("timerfd.enfile", func() {
 		a := actor.New()
-		free := exhaustOpenFiles(a)
+		free := a.ExhaustFiles()
 		Expect(a.TimerfdCreate(unix.CLOCK_MONOTONIC, 0)).To(FailWith(unix.ENFILE))
 		Expect(a.Fcntl(free, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
 	})

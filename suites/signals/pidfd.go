@@ -225,7 +225,7 @@ var _ = Describe("pidfd_open", func() {
 
 	Clause("pidfd-open.enfile", func() {
 		a := actor.New()
-		free := exhaustOpenFiles(a)
+		free := a.ExhaustFiles()
 		Expect(a.PidfdOpen(a.PID(), 0)).To(FailWith(unix.ENFILE))
 		expectNoDescriptor(a, free)
 	})
@@ -829,17 +829,4 @@ var _ = Describe("pidfd_send_signal", func() {
 func expectNoDescriptor(a *actor.Actor, fd int) {
 	GinkgoHelper()
 	Expect(a.Fcntl(fd, unix.F_GETFD, 0)).To(FailWith(unix.EBADF))
-}
-
-// exhaustOpenFiles lets the system have no more open files than there are, for everybody without
-// privilege, and returns the lowest free number of an actor.
-func exhaustOpenFiles(a *actor.Actor) (free int) {
-	// The kernel counts files for each CPU and adds them up in batches, so that a system that has few may
-	// seem to have none.
-	for range 256 {
-		free = Must(a.Quietly().Eventfd2(0, 0)) + 1
-	}
-	// Lowering the limit closes nothing, so that all that are open are more than this.
-	actor.ChangeFile("/proc/sys/fs/file-max", "1")
-	return free
 }

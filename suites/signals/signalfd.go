@@ -230,7 +230,7 @@ var _ = Describe("signalfd", func() {
 	Clause("signalfd.enfile", func() {
 		a := waiterFor(unix.SIGUSR1)
 		fd := Must(a.Signalfd4(newFD, setOf(), 0))
-		free := exhaustOpenFiles(a)
+		free := a.ExhaustFiles()
 		Expect(a.Signalfd4(newFD, setOf(unix.SIGUSR1), 0)).To(FailWith(unix.ENFILE))
 		expectNoDescriptor(a, free)
 		Must(a.Kill(Must(a.Getpid()), unix.SIGUSR1))
@@ -650,7 +650,6 @@ var _ = Describe("signalfd_siginfo", func() {
 	})
 
 	Clause("signalfd.info-of-memory-error", func() {
-		const busMceerrAO = 5
 		a, fd := signalfdOf(0, unix.SIGBUS)
 		info := actor.Queued(unix.SIGBUS, busMceerrAO, 0, 0, 0)
 		binary.NativeEndian.PutUint64(info[16:], 0x1122334455667788)

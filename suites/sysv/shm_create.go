@@ -354,8 +354,7 @@ var _ = Describe("The limits of shared memory", func() {
 
 	Clause("shmget.enfile", func() {
 		a := actor.New()
-		// All files that are open in the system are more than this.
-		actor.ChangeFile("/proc/sys/fs/file-max", "1")
+		a.ExhaustFiles()
 		Expect(a.Shmget(private, shmPage, 0o600)).To(FailWith(unix.ENFILE))
 		expectSegments(a, 0)
 	})
