@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -102,9 +100,8 @@ for clauses about a module, or that need a machine of their own.`,
 				}
 			}
 			o.Progress = cmd.ErrOrStderr()
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			ctx, stop := untilInterrupted()
 			defer stop()
-			context.AfterFunc(ctx, stop)
 			found, err := lie(ctx, cmd, o, m)
 			if err != nil {
 				return err

@@ -68,10 +68,8 @@ func (s *runSettings) run(cmd *cobra.Command, perform func(context.Context) (rep
 	}
 	s.Command = append([]string{"ipcspec"}, os.Args[1:]...)
 	s.Progress = cmd.ErrOrStderr()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := untilInterrupted()
 	defer stop()
-	// A second ^C ends this process at once; the workers end with it.
-	context.AfterFunc(ctx, stop)
 	found, err := perform(ctx)
 	if err != nil && len(found.Clauses) == 0 {
 		return err
@@ -133,4 +131,12 @@ func newReport() *cobra.Command {
 	cmd.Flags().StringVar(&results, "results", "", "write the results to this `FILE`")
 	cmd.Flags().StringVar(&junit, "junit", "", "write a JUnit file to this `FILE`")
 	return cmd
+}
+
+// untilInterrupted gives a context that ^C and its like end. A second one ends this process at once; the
+// workers end with it.
+func untilInterrupted() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -98,9 +95,8 @@ this command, but for these:
 			}
 			p.Path, p.Args = args[0], args[1:]
 			p.Stdout, p.Stderr, m.Words = cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.ErrOrStderr()
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			ctx, stop := untilInterrupted()
 			defer stop()
-			context.AfterFunc(ctx, stop)
 			end, err := vm.Exec(ctx, m.Options, p)
 			for _, line := range end.Console {
 				fmt.Fprintln(cmd.ErrOrStderr(), line)
